@@ -1,0 +1,82 @@
+/* dispatch.c - which instruction sets this build has and which of them this machine can run; and
+ * the few functions that are the same on all of them. Compiled with the baseline's flags. */
+#include "fastent.h"
+
+#if defined(__FAST_MATH__)
+#error "fastent's accuracy needs IEEE arithmetic: build without -ffast-math (look at CFLAGS)"
+#endif
+#if defined(__x86_64__) && defined(__AVX__)
+#error "the baseline must run on every x86-64: build without -march=native (look at CFLAGS)"
+#endif
+
+#if defined(__x86_64__)
+#include <immintrin.h>
+#endif
+
+extern const fe_measure fe_measures_portable[];
+static int always(void) { return 1; }
+
+#if defined(FE_BUILD_AVX2)
+extern const fe_measure fe_measures_avx2[];
+static int has_avx2(void) {
+  return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma");
+}
+#endif
+
+const fe_isa fe_isas[] = {
+    {"portable", fe_measures_portable, always},
+#if defined(FE_BUILD_AVX2)
+    {"avx2", fe_measures_avx2, has_avx2},
+#endif
+};
+const int fe_isa_count = sizeof fe_isas / sizeof fe_isas[0];
+
+#define FE_MAP_MEASURE(...) +1
+#define FE_ROW_MEASURE(...) +1
+const int fe_measure_count = 0
+#include "measures.def"
+    ;
+
+/* TwoSum of the high parts; what that and the low parts lose is below 2^-105. */
+void fe_combine(double *high, double *low, const double *more_high, const double *more_low,
+                size_t rows) {
+  for (size_t r = 0; r < rows; r++) {
+    const double sum = high[r] + more_high[r];
+    if (!(__builtin_fabs(sum) < __builtin_inf())) {
+      high[r] = sum;
+      low[r] = 0;
+      continue;
+    }
+    const double part = sum - high[r];
+    const double rest = (high[r] - (sum - part)) + (more_high[r] - part) + (low[r] + more_low[r]);
+    high[r] = sum + rest;
+    low[r] = rest - (high[r] - sum);
+  }
+}
+
+#if defined(__x86_64__)
+#define MXCSR_DEFAULT 0x1f80u /* round to nearest, no flush to zero, all exceptions masked */
+#define MXCSR_INVALID 1u
+fe_mode fe_enter(void) {
+  const fe_mode mode = {_mm_getcsr(), 0};
+  _mm_setcsr(MXCSR_DEFAULT);
+  return mode;
+}
+void fe_leave(fe_mode mode, unsigned status) {
+  _mm_setcsr((unsigned)mode.control | (status & FE_INVALID ? MXCSR_INVALID : 0));
+}
+#elif defined(__aarch64__)
+#define FPSR_INVALID 1u
+fe_mode fe_enter(void) {
+  fe_mode mode;
+  __asm__ volatile("mrs %0, fpcr\n\tmrs %1, fpsr" : "=r"(mode.control), "=r"(mode.status));
+  __asm__ volatile("msr fpcr, %0" : : "r"((uint64_t)0));
+  return mode;
+}
+void fe_leave(fe_mode mode, unsigned status) {
+  mode.status |= status & FE_INVALID ? FPSR_INVALID : 0;
+  __asm__ volatile("msr fpcr, %0\n\tmsr fpsr, %1" : : "r"(mode.control), "r"(mode.status));
+}
+#else
+#error "fastent is written for x86-64 and aarch64"
+#endif

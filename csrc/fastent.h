@@ -1,0 +1,97 @@
+/* fastent.h - the whole contract between the kernels and their callers.
+ *
+ * A measure is one record: its name, its shape, its error bounds, and its functions for float32
+ * and float64. Kernels allocate nothing, start no thread, keep no state of their own and touch no
+ * floating-point flag but through the status word they return.
+ */
+#ifndef FASTENT_H
+#define FASTENT_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+/* ---- the one order of summation ---------------------------------------------------------------
+ * Term j of a row belongs to lane j mod FE_LANES. Lanes run for a leaf of FE_LEAF terms, are joined
+ * by a fixed tree, and leaves are added one after the other in double-double. A row longer than
+ * FE_SEGMENT columns is cut into segments of that size, each summed by itself and then added in
+ * order: so any thread may take any segment. Rows of at most FE_SHORT columns have an order of
+ * their own. All of it depends on the row's length alone: a row has the same bits wherever it
+ * stands, however it is cut. */
+#define FE_LANES 16
+#define FE_LEAF 4096
+#define FE_SEGMENT 32768
+#define FE_SHORT 64
+
+/* Status bits that a kernel returns. */
+#define FE_INVALID 1u /* an entry is no probability: its result is NaN */
+
+/* Flags of a call. */
+#define FE_NORMALIZE 1u /* rows are divided by their sums */
+#define FE_BITS 2u      /* the logarithm is to base 2 from the start, so powers of two are exact */
+
+typedef struct fe_params {
+  double scale_high, scale_low; /* result = sum * (scale_high + scale_low): 1/log(base), 1/count */
+  double log_floor;             /* the judged logarithm is at least this, in nats; -inf: exact */
+  double probability_floor;     /* e^log_floor */
+  unsigned flags;
+} fe_params;
+
+/* Rows of a block: operand i of row r starts at (char *)operand[i] + r * stride[i]. Entries of a
+ * row are contiguous; blocks of short rows are contiguous as a whole. */
+typedef struct fe_block {
+  const void *operand[2];
+  ptrdiff_t stride[2];
+  size_t rows, columns;
+  size_t row_length;          /* columns of the whole row, of which this block may be a piece */
+  const double *inverse[2];   /* FE_NORMALIZE: 1/sum of row r as high, low at [2r], [2r + 1] */
+} fe_block;
+
+/* Adds the block's terms to the double-double sums high[r] + low[r]. */
+typedef unsigned (*fe_accumulate)(const fe_block *block, const fe_params *params, double *high,
+                                  double *low);
+/* Turns `rows` sums into results of the measure's dtype. */
+typedef void (*fe_finish)(const double *high, const double *low, size_t rows,
+                          const fe_params *params, void *out);
+/* A pointwise measure on `count` contiguous elements. */
+typedef unsigned (*fe_map)(const void *const operand[2], size_t count, const fe_params *params,
+                           void *out);
+
+typedef enum fe_shape { FE_MAP, FE_ROWS } fe_shape;
+typedef enum fe_real { FE_F32, FE_F64, FE_REALS } fe_real;
+
+typedef struct fe_measure {
+  const char *name;
+  fe_shape shape;
+  int operands;
+  int bits;               /* base 2 is computed in base 2 */
+  double bound[FE_REALS]; /* largest error: ulps if at least 0.5, else relative */
+  fe_map map[FE_REALS];
+  fe_accumulate accumulate[FE_REALS];
+  fe_finish finish[FE_REALS];
+} fe_measure;
+
+typedef struct fe_isa {
+  const char *name;
+  const fe_measure *measures;
+  int (*available)(void);
+} fe_isa;
+
+/* Every instruction set of this build, best last; dispatch.c. */
+extern const fe_isa fe_isas[];
+extern const int fe_isa_count;
+extern const int fe_measure_count;
+
+/* Adds sums[r] += more[r], double-double: joins two segments of the same rows, in this order. */
+void fe_combine(double *high, double *low, const double *more_high, const double *more_low,
+                size_t rows);
+
+/* The caller's floating-point mode is set aside while kernels run (flush-to-zero set by another
+ * library changes no result; flags raised by blended lanes reach nobody) and put back after. */
+typedef struct fe_mode {
+  uint64_t control;
+  uint64_t status;
+} fe_mode;
+fe_mode fe_enter(void);
+void fe_leave(fe_mode mode, unsigned status); /* raises "invalid" if status says so */
+
+#endif

@@ -1,0 +1,34 @@
+/* isa_body.h - every kernel for both dtypes, and the table of this instruction set.
+ *
+ * Each csrc/isa_<name>.c defines FE_ISA and includes this file; setup.py gives it its flags.
+ */
+#include "fastent.h"
+#include "sum.h"
+#include "watch.h"
+
+#if defined(__FAST_MATH__)
+#error "fastent's accuracy needs IEEE arithmetic: build without -ffast-math (look at CFLAGS)"
+#endif
+
+#define REAL 64
+#include "kernels.h"
+#undef REAL
+#define REAL 32
+#include "kernels.h"
+#undef REAL
+
+#define FE_TABLE_(isa) fe_measures_##isa
+#define FE_TABLE(isa) FE_TABLE_(isa)
+#define FE_BOTH(measure, part) \
+  {FE_JOIN(measure, part, f32, FE_ISA), FE_JOIN(measure, part, f64, FE_ISA)}
+
+#define FE_MAP_MEASURE(name, operands, bound_f32, bound_f64)                                  \
+  {#name, FE_MAP, operands, 0, {bound_f32, bound_f64}, FE_BOTH(name, map), {NULL}, {NULL}},
+#define FE_ROW_MEASURE(name, operands, kernel, ending, bits, bound_f32, bound_f64)            \
+  {#name, FE_ROWS, operands, bits, {bound_f32, bound_f64}, {NULL},                            \
+   FE_BOTH(kernel, accumulate), FE_BOTH(ending, finish)},
+
+extern const fe_measure FE_TABLE(FE_ISA)[];
+const fe_measure FE_TABLE(FE_ISA)[] = {
+#include "measures.def"
+};

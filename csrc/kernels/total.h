@@ -1,0 +1,22 @@
+/* total.h - sum_j p_j: what normalize=True divides by and what check=True compares with 1.
+ *
+ * Edge cases: a negative entry makes the row NaN and sets FE_INVALID; NaN makes it NaN.
+ * Accumulation: in double, with every residual: normalised rows that are nearly equal have a
+ *   divergence of the order of the square of their distance, and an error of their sums enters it
+ *   squared as well.
+ */
+
+#if REAL == 64
+INLINE void CAREFUL_NAME(total)(sum64 *sum, pair64 p, pair64 q, const fe_params *params,
+                                unsigned *status) {
+  (void)q, (void)params;
+  const m64 negative = g64_less(p.high, g64_set(0));
+  if (m64_any(negative)) *status |= FE_INVALID;
+  sum64_add_signed(sum, g64_select(negative, g64_set(__builtin_nan("")), p.high));
+}
+#endif
+
+#define MEASURE total
+#define OPERANDS 1
+#define FAST 0
+#include "../reduce.h"

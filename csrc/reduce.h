@@ -1,0 +1,208 @@
+/* reduce.h - the row functions of a measure that is a sum of terms; a template by inclusion.
+ *
+ * The including kernel file defines MEASURE, OPERANDS (1 or 2), FAST (0: it has no fast form),
+ * VARIANT (which of two fast forms a leaf takes: an expression of params, p, q, count), WATCH_LIMIT
+ * (entries below it touch the watch) and these functions:
+ *
+ *   careful  adds the terms of a group to a sum, in double: complete, for every input, and for
+ *            normalised rows, whose entries come as pairs high + low
+ *   term     the fast form: right for positive normal entries
+ *   watch    notes, in an operation or two a group, whether anything else came by
+ *   special  the exact question: does this group hold an entry that the fast form gets wrong?
+ *
+ * A leaf is summed by the fast form. Only if the watch was touched is it read again to ask
+ * `special`, and only then summed anew by the careful form: no branch a vector, and the decision
+ * depends on nothing but the row itself.
+ *
+ * Where WEIGHTED is defined the term is made here from `factor` (1: -p * factor; 0: factor), and
+ * short rows are worked on many at a time.
+ */
+
+#define ROW(part) NAME(MEASURE, part)
+#define SHORT_TERMS 1024 /* terms of short rows worked on at a time: 4 or 8 KiB of factors, in L1 */
+
+
+/* ---- careful: up to a leaf of one row --------------------------------------------------------- */
+
+/* p * (1/sum) as a pair; the inverse is a pair itself. NULL stands for 1. */
+INLINE pair64 ROW(scaled)(g64 p, const double *inverse) {
+  if (inverse == NULL) return (pair64){p, g64_set(0)};
+  pair64 a;
+  a.high = g64_two_product(p, g64_set(inverse[0]), &a.low);
+  a.low = g64_add(a.low, g64_mul(p, g64_set(inverse[1])));
+  return a;
+}
+
+static unsigned ROW(leaf_careful)(const real *p, const real *q, size_t count,
+                                  const double *inverse_p, const double *inverse_q,
+                                  const fe_params *params, double *high, double *low) {
+  unsigned status = 0;
+  sum64 sum = {g64_set(0), g64_set(0)};
+  for (size_t i = 0; i < count; i += FE_LANES) {
+    const pair64 a = ROW(scaled)(LOAD_WIDE_UP_TO(p + i, count - i, 0), inverse_p);
+    const pair64 b =
+        OPERANDS == 1 ? a : ROW(scaled)(LOAD_WIDE_UP_TO(q + i, count - i, 0), inverse_q);
+    CAREFUL_NAME(MEASURE)(&sum, a, b, params, &status);
+  }
+  sum64_collect(&sum, high, low);
+  return status;
+}
+
+#if FAST
+#ifdef WEIGHTED
+INLINE void ROW(term)(SUM *sum, GROUP p, GROUP q, const fe_params *params, const int variant) {
+  const GROUP factor = ROW(factor)(p, q, params, variant);
+  if (WEIGHTED)
+    S(subtract_product)(sum, p, factor);
+  else
+    S(add)(sum, factor);
+}
+#endif
+
+static int ROW(is_special)(const real *p, const real *q, size_t count, const fe_params *params) {
+  for (size_t i = 0; i < count; i += FE_LANES) {
+    const GROUP x = LOAD_UP_TO(p + i, count - i, 1);
+    const GROUP y = OPERANDS == 1 ? x : LOAD_UP_TO(q + i, count - i, 1);
+    if (M(any)(ROW(special)(x, y, params))) return 1;
+  }
+  return 0;
+}
+
+/* ---- fast: up to a leaf of one row ------------------------------------------------------------ */
+
+INLINE void ROW(leaf_fast)(const real *p, const real *q, size_t count, const fe_params *params,
+                           const int variant, SUM *sum, WATCH *watch) {
+  size_t i = 0;
+  for (; i + FE_LANES <= count; i += FE_LANES) {
+    fe_prefetch(p + i, FE_LANES * sizeof(real));
+    if (OPERANDS == 2) fe_prefetch(q + i, FE_LANES * sizeof(real));
+    const GROUP x = LOAD(p + i), y = OPERANDS == 1 ? x : LOAD(q + i);
+    ROW(watch)(watch, x, y);
+    ROW(term)(sum, x, y, params, variant);
+  }
+  if (i < count) { /* padded with ones: terms of 0 in every measure */
+    const GROUP x = LOAD_PARTIAL(p + i, count - i, 1);
+    const GROUP y = OPERANDS == 1 ? x : LOAD_PARTIAL(q + i, count - i, 1);
+    ROW(watch)(watch, x, y);
+    ROW(term)(sum, x, y, params, variant);
+  }
+}
+
+static unsigned ROW(leaf)(const real *p, const real *q, size_t count, const fe_params *params,
+                          double *high, double *low) {
+  SUM sum = {G(set)(0), G(set)(0)};
+  WATCH watch = W(new)();
+  if (VARIANT(params, p, q, count))
+    ROW(leaf_fast)(p, q, count, params, 1, &sum, &watch);
+  else
+    ROW(leaf_fast)(p, q, count, params, 0, &sum, &watch);
+  if (W(touched)(&watch, WATCH_LIMIT(params)) && ROW(is_special)(p, q, count, params))
+    return ROW(leaf_careful)(p, q, count, NULL, NULL, params, high, low);
+  const sum64 wide = S(widen)(&sum);
+  sum64_collect(&wide, high, low);
+  return 0;
+}
+
+#ifdef WEIGHTED
+/* ---- short rows: the factors of many rows at once, then the sums of four rows at a time --------- */
+
+INLINE void ROW(short_factors)(const real *p, const real *q, size_t terms,
+                               const fe_params *params, const int variant, compute *factor,
+                               WATCH *watch) {
+  for (size_t i = 0; i < terms; i += FE_LANES) {
+    fe_prefetch(p + i, FE_LANES * sizeof(real));
+    if (OPERANDS == 2) fe_prefetch(q + i, FE_LANES * sizeof(real));
+    const GROUP x = LOAD_UP_TO(p + i, terms - i, 1);
+    const GROUP y = OPERANDS == 1 ? x : LOAD_UP_TO(q + i, terms - i, 1);
+    ROW(watch)(watch, x, y);
+    G(store)(factor + i, ROW(factor)(x, y, params, variant));
+  }
+}
+
+static unsigned ROW(short_rows)(const real *p, const real *q, size_t rows, size_t n,
+                                const fe_params *params, double *high, double *low) {
+  compute factor[SHORT_TERMS + FE_LANES];
+  unsigned status = 0;
+  WATCH watch = W(new)();
+  if (VARIANT(params, p, q, rows * n))
+    ROW(short_factors)(p, q, rows * n, params, 1, factor, &watch);
+  else
+    ROW(short_factors)(p, q, rows * n, params, 0, factor, &watch);
+  for (size_t r = 0; r < rows; r += 4) {
+    sum_q64 row[4] = {{{0}, {0}}, {{0}, {0}}, {{0}, {0}}, {{0}, {0}}};
+    for (size_t k = 0; k < 4 && r + k < rows; k++) {
+      const size_t start = (r + k) * n;
+      for (size_t j = 0; j < n; j += 4) {
+        const q64 f = Q64_LOAD(factor + start + j, n - j);
+        if (WEIGHTED)
+          sum_q64_subtract_product(&row[k], Q64_LOAD(p + start + j, n - j), f);
+        else
+          sum_q64_add(&row[k], f);
+      }
+    }
+    const sum_q64 sums = q64_transpose_sum(row);
+    *(q64_memory *)(void *)(high + r) = sums.sum; /* the arrays have room for a multiple of 16 */
+    *(q64_memory *)(void *)(low + r) = sums.residual;
+  }
+  if (!W(touched)(&watch, WATCH_LIMIT(params))) return status;
+  for (size_t r = 0; r < rows; r++) {
+    const real *x = p + r * n, *y = OPERANDS == 1 ? x : q + r * n;
+    if (!ROW(is_special)(x, y, n, params)) continue;
+    high[r] = low[r] = 0;
+    status |= ROW(leaf_careful)(x, y, n, NULL, NULL, params, high + r, low + r);
+  }
+  return status;
+}
+#endif
+#endif
+
+/* ---- the row function ------------------------------------------------------------------------- */
+
+static unsigned ROW(accumulate)(const fe_block *block, const fe_params *params, double *high,
+                                double *low) {
+  const size_t n = block->columns;
+  const int normalize = (params->flags & FE_NORMALIZE) != 0;
+  unsigned status = 0;
+  if (n == 0) return status;
+#if FAST && defined(WEIGHTED)
+  if (block->row_length <= FE_SHORT && !normalize) {
+    const size_t step = SHORT_TERMS / n;
+    const real *p = block->operand[0], *q = block->operand[OPERANDS - 1];
+    for (size_t r = 0; r < block->rows; r += step) {
+      const size_t rows = block->rows - r < step ? block->rows - r : step;
+      status |= ROW(short_rows)(p + r * n, q + r * n, rows, n, params, high + r, low + r);
+    }
+    return status;
+  }
+#endif
+  for (size_t r = 0; r < block->rows; r++) {
+    const ptrdiff_t row = (ptrdiff_t)r;
+    const real *p = (const void *)((const char *)block->operand[0] + row * block->stride[0]);
+    const real *q = OPERANDS == 1
+                        ? p
+                        : (const void *)((const char *)block->operand[1] + row * block->stride[1]);
+    const double *inverse_p = normalize ? block->inverse[0] + 2 * r : NULL;
+    const double *inverse_q = normalize && OPERANDS == 2 ? block->inverse[1] + 2 * r : inverse_p;
+    for (size_t i = 0; i < n; i += FE_LEAF) {
+      const size_t count = n - i < FE_LEAF ? n - i : FE_LEAF;
+#if FAST
+      if (!normalize) {
+        status |= ROW(leaf)(p + i, q + i, count, params, high + r, low + r);
+        continue;
+      }
+#endif
+      status |= ROW(leaf_careful)(p + i, q + i, count, inverse_p, inverse_q, params, high + r,
+                                  low + r);
+    }
+  }
+  return status;
+}
+
+#undef ROW
+#undef SHORT_TERMS
+#undef MEASURE
+#undef OPERANDS
+#undef FAST
+#undef WEIGHTED
+#undef VARIANT
+#undef WATCH_LIMIT

@@ -1,0 +1,341 @@
+/* simd.h - the few vector operations that the kernels are written in.
+ *
+ * A kernel works on groups of FE_LANES = 16 lanes, whatever the machine's registers hold: term j
+ * of a row belongs to lane j mod 16, on every instruction set. A group is a struct of registers;
+ * each operation is written out register by register, so that independent chains stand next to
+ * each other in the instruction stream: that interleaving is what hides the latency of a
+ * logarithm.
+ *
+ *   g64, g32      16 doubles, 16 floats          m64, m32   comparison masks (all ones, all zeros)
+ *   g64_fma(...)  an operation on doubles        g32_fma(...) on floats
+ *
+ * Registers are GCC/clang vector types, so + - * / and comparisons need no intrinsic. What remains
+ * (fused multiply-add, minimum, select, partial load, conversion) is written once for each
+ * instruction set below.  Add an operation only when two kernels need it.
+ */
+#ifndef FE_SIMD_H
+#define FE_SIMD_H
+
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+
+#include "fastent.h"
+
+#if defined(__x86_64__)
+#include <immintrin.h>
+#endif
+
+#define INLINE static inline __attribute__((always_inline))
+
+/* The portable path uses 32-byte vectors as well: the compiler splits them as the machine needs. */
+#if defined(__AVX512F__)
+#define FE_BYTES 64
+#else
+#define FE_BYTES 32
+#endif
+#if defined(__FMA__)
+#define FE_FMA 1
+#else
+#define FE_FMA 0
+#endif
+
+typedef double v64 __attribute__((vector_size(FE_BYTES)));
+typedef float v32 __attribute__((vector_size(FE_BYTES)));
+typedef int64_t i64 __attribute__((vector_size(FE_BYTES)));
+typedef int32_t i32 __attribute__((vector_size(FE_BYTES)));
+typedef uint64_t u64 __attribute__((vector_size(FE_BYTES)));
+/* Unaligned views of memory; may_alias, since the same bytes are read as integers too. */
+typedef double v64_memory __attribute__((vector_size(FE_BYTES), aligned(8), may_alias));
+typedef float v32_memory __attribute__((vector_size(FE_BYTES), aligned(4), may_alias));
+
+/* ---- one register -------------------------------------------------------------------------- */
+
+#define V_ADD(a, b) ((a) + (b))
+#define V_SUB(a, b) ((a) - (b))
+#define V_MUL(a, b) ((a) * (b))
+#define V_DIV(a, b) ((a) / (b))
+#define V64_BITS_ADD(a, b) ((v64)((i64)(a) + (i64)(b)))
+#define V64_BITS_SUB(a, b) ((v64)((i64)(a) - (i64)(b)))
+#define V64_BITS_AND(a, b) ((v64)((i64)(a) & (i64)(b)))
+#define V64_BITS_OR(a, b) ((v64)((i64)(a) | (i64)(b)))
+#define V64_BITS_XOR(a, b) ((v64)((i64)(a) ^ (i64)(b)))
+#define V64_EXPONENT(a) ((v64)((u64)(a) >> 52))
+#define V64_SIGN(a) ((v64)((i64)(a) < 0))
+#define V64_LESS(a, b) ((i64)((a) < (b)))
+#define V64_EQUAL(a, b) ((i64)((a) == (b)))
+#define V32_BITS_ADD(a, b) ((v32)((i32)(a) + (i32)(b)))
+#define V32_BITS_SUB(a, b) ((v32)((i32)(a) - (i32)(b)))
+#define V32_BITS_AND(a, b) ((v32)((i32)(a) & (i32)(b)))
+#define V32_BITS_OR(a, b) ((v32)((i32)(a) | (i32)(b)))
+#define V32_EXPONENT(a) (__builtin_convertvector((i32)(a) >> 23, v32))
+#define V32_SIGN(a) ((v32)((i32)(a) >> 31))
+#define V32_LESS(a, b) ((i32)((a) < (b)))
+#define V32_EQUAL(a, b) ((i32)((a) == (b)))
+#define V_MASK_AND(a, b) ((a) & (b))
+#define V_MASK_OR(a, b) ((a) | (b))
+#define V_MASK_NOT(a) (~(a))
+
+#if defined(__AVX512F__)
+#define V64_FMA(a, b, c) ((v64)_mm512_fmadd_pd((__m512d)(a), (__m512d)(b), (__m512d)(c)))
+#define V64_FNMA(a, b, c) ((v64)_mm512_fnmadd_pd((__m512d)(a), (__m512d)(b), (__m512d)(c)))
+#define V64_FMS(a, b, c) ((v64)_mm512_fmsub_pd((__m512d)(a), (__m512d)(b), (__m512d)(c)))
+#define V64_MIN(a, b) ((v64)_mm512_min_pd((__m512d)(a), (__m512d)(b)))
+#define V64_MAX(a, b) ((v64)_mm512_max_pd((__m512d)(a), (__m512d)(b)))
+#define V64_SELECT(m, a, b) \
+  ((v64)_mm512_mask_blend_pd(_mm512_movepi64_mask((__m512i)(m)), (__m512d)(b), (__m512d)(a)))
+#define V64_ANY(m) (_mm512_movepi64_mask((__m512i)(m)) != 0)
+#define V32_FMA(a, b, c) ((v32)_mm512_fmadd_ps((__m512)(a), (__m512)(b), (__m512)(c)))
+#define V32_FNMA(a, b, c) ((v32)_mm512_fnmadd_ps((__m512)(a), (__m512)(b), (__m512)(c)))
+#define V32_FMS(a, b, c) ((v32)_mm512_fmsub_ps((__m512)(a), (__m512)(b), (__m512)(c)))
+#define V32_MIN(a, b) ((v32)_mm512_min_ps((__m512)(a), (__m512)(b)))
+#define V32_MAX(a, b) ((v32)_mm512_max_ps((__m512)(a), (__m512)(b)))
+#define V32_SELECT(m, a, b) \
+  ((v32)_mm512_mask_blend_ps(_mm512_movepi32_mask((__m512i)(m)), (__m512)(b), (__m512)(a)))
+#define V32_ANY(m) (_mm512_movepi32_mask((__m512i)(m)) != 0)
+#elif defined(__AVX2__)
+#define V64_FMA(a, b, c) ((v64)_mm256_fmadd_pd((__m256d)(a), (__m256d)(b), (__m256d)(c)))
+#define V64_FNMA(a, b, c) ((v64)_mm256_fnmadd_pd((__m256d)(a), (__m256d)(b), (__m256d)(c)))
+#define V64_FMS(a, b, c) ((v64)_mm256_fmsub_pd((__m256d)(a), (__m256d)(b), (__m256d)(c)))
+#define V64_MIN(a, b) ((v64)_mm256_min_pd((__m256d)(a), (__m256d)(b)))
+#define V64_MAX(a, b) ((v64)_mm256_max_pd((__m256d)(a), (__m256d)(b)))
+#define V64_SELECT(m, a, b) ((v64)_mm256_blendv_pd((__m256d)(b), (__m256d)(a), (__m256d)(m)))
+#define V64_ANY(m) (_mm256_movemask_pd((__m256d)(m)) != 0)
+#define V32_FMA(a, b, c) ((v32)_mm256_fmadd_ps((__m256)(a), (__m256)(b), (__m256)(c)))
+#define V32_FNMA(a, b, c) ((v32)_mm256_fnmadd_ps((__m256)(a), (__m256)(b), (__m256)(c)))
+#define V32_FMS(a, b, c) ((v32)_mm256_fmsub_ps((__m256)(a), (__m256)(b), (__m256)(c)))
+#define V32_MIN(a, b) ((v32)_mm256_min_ps((__m256)(a), (__m256)(b)))
+#define V32_MAX(a, b) ((v32)_mm256_max_ps((__m256)(a), (__m256)(b)))
+#define V32_SELECT(m, a, b) ((v32)_mm256_blendv_ps((__m256)(b), (__m256)(a), (__m256)(m)))
+#define V32_ANY(m) (_mm256_movemask_ps((__m256)(m)) != 0)
+#else
+/* Without FMA these round twice; where the residual of a product matters, sum.h splits it. */
+#define V64_FMA(a, b, c) ((a) * (b) + (c))
+#define V64_FNMA(a, b, c) ((c) - (a) * (b))
+#define V64_FMS(a, b, c) ((a) * (b) - (c))
+#define V64_SELECT(m, a, b) ((v64)(((i64)(m) & (i64)(a)) | (~(i64)(m) & (i64)(b))))
+#define V64_MIN(a, b) V64_SELECT((a) < (b), a, b)
+#define V64_MAX(a, b) V64_SELECT((a) > (b), a, b)
+#define V32_FMA(a, b, c) ((a) * (b) + (c))
+#define V32_FNMA(a, b, c) ((c) - (a) * (b))
+#define V32_FMS(a, b, c) ((a) * (b) - (c))
+#define V32_SELECT(m, a, b) ((v32)(((i32)(m) & (i32)(a)) | (~(i32)(m) & (i32)(b))))
+#define V32_MIN(a, b) V32_SELECT((a) < (b), a, b)
+#define V32_MAX(a, b) V32_SELECT((a) > (b), a, b)
+INLINE int fe_any_bits(const void *mask) {
+  uint64_t part[FE_BYTES / 8], all = 0;
+  memcpy(part, mask, sizeof part);
+  for (size_t i = 0; i < FE_BYTES / 8; i++) all |= part[i];
+  return all != 0;
+}
+#define V64_ANY(m) fe_any_bits(&(m))
+#define V32_ANY(m) fe_any_bits(&(m))
+#endif
+
+/* ---- groups of 16 lanes --------------------------------------------------------------------- */
+
+#define G64_REGISTERS (FE_LANES * 8 / FE_BYTES)
+#define G32_REGISTERS (FE_LANES * 4 / FE_BYTES)
+typedef struct { v64 v[G64_REGISTERS]; } g64;
+typedef struct { v32 v[G32_REGISTERS]; } g32;
+typedef struct { i64 v[G64_REGISTERS]; } m64;
+typedef struct { i32 v[G32_REGISTERS]; } m32;
+
+/* EACH(op, a, b, c): the operation on every register of a group. */
+#if FE_BYTES == 64
+#define EACH64_1(op, a) {{op(a.v[0]), op(a.v[1])}}
+#define EACH64_2(op, a, b) {{op(a.v[0], b.v[0]), op(a.v[1], b.v[1])}}
+#define EACH64_3(op, a, b, c) {{op(a.v[0], b.v[0], c.v[0]), op(a.v[1], b.v[1], c.v[1])}}
+#define EACH32_1(op, a) {{op(a.v[0])}}
+#define EACH32_2(op, a, b) {{op(a.v[0], b.v[0])}}
+#define EACH32_3(op, a, b, c) {{op(a.v[0], b.v[0], c.v[0])}}
+#else
+#define EACH64_1(op, a) {{op(a.v[0]), op(a.v[1]), op(a.v[2]), op(a.v[3])}}
+#define EACH64_2(op, a, b) \
+  {{op(a.v[0], b.v[0]), op(a.v[1], b.v[1]), op(a.v[2], b.v[2]), op(a.v[3], b.v[3])}}
+#define EACH64_3(op, a, b, c)                                                               \
+  {{op(a.v[0], b.v[0], c.v[0]), op(a.v[1], b.v[1], c.v[1]), op(a.v[2], b.v[2], c.v[2]),     \
+    op(a.v[3], b.v[3], c.v[3])}}
+#define EACH32_1(op, a) {{op(a.v[0]), op(a.v[1])}}
+#define EACH32_2(op, a, b) {{op(a.v[0], b.v[0]), op(a.v[1], b.v[1])}}
+#define EACH32_3(op, a, b, c) {{op(a.v[0], b.v[0], c.v[0]), op(a.v[1], b.v[1], c.v[1])}}
+#endif
+
+/* INDEX(op): the registers of a group from their numbers. */
+#if FE_BYTES == 64
+#define INDEX64(op) {{op(0), op(1)}}
+#define INDEX32(op) {{op(0)}}
+#else
+#define INDEX64(op) {{op(0), op(1), op(2), op(3)}}
+#define INDEX32(op) {{op(0), op(1)}}
+#endif
+
+#define DEFINE_1(result, name, argument, each, op) \
+  INLINE result name(argument a) { return (result)each(op, a); }
+#define DEFINE_2(result, name, argument, each, op) \
+  INLINE result name(argument a, argument b) { return (result)each(op, a, b); }
+#define DEFINE_3(result, name, argument, each, op) \
+  INLINE result name(argument a, argument b, argument c) { return (result)each(op, a, b, c); }
+
+#define DEFINE_GROUP(G, M, V, EACH_1, EACH_2, EACH_3)                                       \
+  DEFINE_2(G, G##_add, G, EACH_2, V_ADD)                                                    \
+  DEFINE_2(G, G##_sub, G, EACH_2, V_SUB)                                                    \
+  DEFINE_2(G, G##_mul, G, EACH_2, V_MUL)                                                    \
+  DEFINE_2(G, G##_div, G, EACH_2, V_DIV)                                                    \
+  DEFINE_3(G, G##_fma, G, EACH_3, V##_FMA)   /*  a * b + c */                               \
+  DEFINE_3(G, G##_fnma, G, EACH_3, V##_FNMA) /* -a * b + c */                               \
+  DEFINE_3(G, G##_fms, G, EACH_3, V##_FMS)   /*  a * b - c */                               \
+  DEFINE_2(G, G##_min, G, EACH_2, V##_MIN)   /* b where a is NaN */                         \
+  DEFINE_2(G, G##_max, G, EACH_2, V##_MAX)   /* b where a is NaN */                         \
+  DEFINE_2(G, G##_bits_add, G, EACH_2, V##_BITS_ADD)                                        \
+  DEFINE_2(G, G##_bits_sub, G, EACH_2, V##_BITS_SUB)                                        \
+  DEFINE_2(G, G##_bits_and, G, EACH_2, V##_BITS_AND)                                        \
+  DEFINE_2(G, G##_bits_or, G, EACH_2, V##_BITS_OR)                                          \
+  DEFINE_1(G, G##_exponent, G, EACH_1, V##_EXPONENT)                                        \
+  DEFINE_1(G, G##_sign, G, EACH_1, V##_SIGN) /* all ones where the sign bit is set */       \
+  DEFINE_2(M, G##_less, G, EACH_2, V##_LESS)                                                \
+  DEFINE_2(M, G##_equal, G, EACH_2, V##_EQUAL)                                              \
+  DEFINE_2(M, M##_and, M, EACH_2, V_MASK_AND)                                               \
+  DEFINE_2(M, M##_or, M, EACH_2, V_MASK_OR)                                                 \
+  DEFINE_1(M, M##_not, M, EACH_1, V_MASK_NOT)                                               \
+  INLINE G G##_select(M m, G a, G b) { return (G)EACH_3(V##_SELECT, m, a, b); }
+
+DEFINE_GROUP(g64, m64, V64, EACH64_1, EACH64_2, EACH64_3)
+DEFINE_GROUP(g32, m32, V32, EACH32_1, EACH32_2, EACH32_3)
+DEFINE_2(g64, g64_bits_xor, g64, EACH64_2, V64_BITS_XOR)
+
+INLINE g64 g64_set(double x) {
+  const v64 all = x - (v64){0};
+#define REPEAT(i) all
+  return (g64)INDEX64(REPEAT);
+}
+
+INLINE g32 g32_set(float x) {
+  const v32 all = x - (v32){0};
+  return (g32)INDEX32(REPEAT);
+#undef REPEAT
+}
+
+INLINE g64 g64_bits(uint64_t bits) {
+  double x;
+  memcpy(&x, &bits, sizeof x);
+  return g64_set(x);
+}
+
+INLINE g32 g32_bits(uint32_t bits) {
+  float x;
+  memcpy(&x, &bits, sizeof x);
+  return g32_set(x);
+}
+
+INLINE int m64_any(m64 m) {
+  i64 all = m.v[0];
+  for (int i = 1; i < G64_REGISTERS; i++) all |= m.v[i];
+  return V64_ANY(all);
+}
+
+INLINE int m32_any(m32 m) {
+  i32 all = m.v[0];
+  for (int i = 1; i < G32_REGISTERS; i++) all |= m.v[i];
+  return V32_ANY(all);
+}
+
+/* ---- memory --------------------------------------------------------------------------------- */
+
+INLINE g64 g64_load(const double *p) {
+#define LOAD_AT(i) (v64)((const v64_memory *)(const void *)p)[i]
+  return (g64)INDEX64(LOAD_AT);
+#undef LOAD_AT
+}
+
+INLINE g32 g32_load(const float *p) {
+#define LOAD_AT(i) (v32)((const v32_memory *)(const void *)p)[i]
+  return (g32)INDEX32(LOAD_AT);
+#undef LOAD_AT
+}
+
+INLINE void g64_store(double *p, g64 g) {
+  for (int i = 0; i < G64_REGISTERS; i++) ((v64_memory *)(void *)p)[i] = g.v[i];
+}
+
+INLINE void g32_store(float *p, g32 g) {
+  for (int i = 0; i < G32_REGISTERS; i++) ((v32_memory *)(void *)p)[i] = g.v[i];
+}
+
+/* The first `count` < 16 lanes from memory, the rest `pad`. Never touches a byte behind them. */
+#if defined(__AVX512F__)
+INLINE g64 g64_load_partial(const double *p, size_t count, double pad) {
+  const unsigned lanes = (1u << count) - 1;
+  const __m512d rest = _mm512_set1_pd(pad);
+  return (g64){{(v64)_mm512_mask_loadu_pd(rest, (__mmask8)lanes, p),
+                (v64)_mm512_mask_loadu_pd(rest, (__mmask8)(lanes >> 8), p + 8)}};
+}
+
+INLINE g32 g32_load_partial(const float *p, size_t count, float pad) {
+  const __mmask16 lanes = (__mmask16)((1u << count) - 1);
+  return (g32){{(v32)_mm512_mask_loadu_ps(_mm512_set1_ps(pad), lanes, p)}};
+}
+#elif defined(__AVX2__)
+static const int64_t FE_LANE_MASK_64[2 * FE_LANES] = {-1, -1, -1, -1, -1, -1, -1, -1,
+                                                      -1, -1, -1, -1, -1, -1, -1, -1};
+static const int32_t FE_LANE_MASK_32[2 * FE_LANES] = {-1, -1, -1, -1, -1, -1, -1, -1,
+                                                      -1, -1, -1, -1, -1, -1, -1, -1};
+
+INLINE v64 v64_load_lanes(const double *p, const int64_t *lanes, double pad) {
+  const __m256i mask = _mm256_loadu_si256((const __m256i *)(const void *)lanes);
+  return V64_SELECT(mask, (v64)_mm256_maskload_pd(p, mask), pad - (v64){0});
+}
+
+INLINE v32 v32_load_lanes(const float *p, const int32_t *lanes, float pad) {
+  const __m256i mask = _mm256_loadu_si256((const __m256i *)(const void *)lanes);
+  return V32_SELECT(mask, (v32)_mm256_maskload_ps(p, mask), pad - (v32){0});
+}
+
+INLINE g64 g64_load_partial(const double *p, size_t count, double pad) {
+#define LOAD_AT(i) v64_load_lanes(p + 4 * i, FE_LANE_MASK_64 + FE_LANES - count + 4 * i, pad)
+  return (g64)INDEX64(LOAD_AT);
+#undef LOAD_AT
+}
+
+INLINE g32 g32_load_partial(const float *p, size_t count, float pad) {
+#define LOAD_AT(i) v32_load_lanes(p + 8 * i, FE_LANE_MASK_32 + FE_LANES - count + 8 * i, pad)
+  return (g32)INDEX32(LOAD_AT);
+#undef LOAD_AT
+}
+#else
+INLINE g64 g64_load_partial(const double *p, size_t count, double pad) {
+  double lanes[FE_LANES];
+  for (size_t i = 0; i < FE_LANES; i++) lanes[i] = i < count ? p[i] : pad;
+  return g64_load(lanes);
+}
+#endif
+
+/* Floats read as doubles, exactly. */
+typedef float half32 __attribute__((vector_size(FE_BYTES / 2), aligned(4), may_alias));
+
+INLINE g64 g64_load_float(const float *p) {
+#define LOAD_AT(i) __builtin_convertvector(((const half32 *)(const void *)p)[i], v64)
+  return (g64)INDEX64(LOAD_AT);
+#undef LOAD_AT
+}
+
+INLINE g64 g64_load_float_partial(const float *p, size_t count, float pad) {
+  float lanes[FE_LANES];
+  for (size_t i = 0; i < FE_LANES; i++) lanes[i] = i < count ? p[i] : pad;
+  return g64_load_float(lanes);
+}
+
+/* Doubles rounded once to floats. */
+INLINE void g64_store_float(float *p, g64 g) {
+  for (int i = 0; i < G64_REGISTERS; i++)
+    ((half32 *)(void *)p)[i] = __builtin_convertvector(g.v[i], half32);
+}
+
+/* 8 KiB ahead: a window full of arithmetic does not run far enough ahead of its loads. */
+#define FE_PREFETCH_BYTES 8192
+INLINE void fe_prefetch(const void *p, size_t group_bytes) {
+  for (size_t line = 0; line < group_bytes; line += 64)
+    __builtin_prefetch((const char *)p + FE_PREFETCH_BYTES + line);
+}
+
+#endif

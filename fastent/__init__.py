@@ -1,0 +1,24 @@
+"""Information measures over large arrays: one pass, at the speed of memory, to the last digits.
+
+Truth first: ``entropy(p)``, ``kl_divergence(p, q)``, ``binary_cross_entropy(target, prob)``. A
+distribution lies along ``axis`` (the last by default); the result is one number a row.
+"""
+
+from importlib.metadata import version as _version
+
+from fastent._distributions import cross_entropy, entropy, kl_divergence, perplexity
+from fastent._events import binary_entropy, surprisal
+from fastent._losses import binary_cross_entropy, log_loss
+
+__version__ = _version("fastent-numpy")
+
+__all__ = [
+    "binary_cross_entropy",
+    "binary_entropy",
+    "cross_entropy",
+    "entropy",
+    "kl_divergence",
+    "log_loss",
+    "perplexity",
+    "surprisal",
+]

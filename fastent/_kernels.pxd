@@ -1,0 +1,60 @@
+"""The C contract of csrc/fastent.h, as Cython sees it."""
+
+cdef extern from "fastent.h" nogil:
+    enum:
+        FE_LANES
+        FE_LEAF
+        FE_SEGMENT
+        FE_SHORT
+        FE_INVALID
+        FE_NORMALIZE
+        FE_BITS
+        FE_MAP
+        FE_ROWS
+        FE_F32
+        FE_F64
+
+    ctypedef struct fe_params:
+        double scale_high
+        double scale_low
+        double log_floor
+        double probability_floor
+        unsigned flags
+
+    ctypedef struct fe_block:
+        const void *operand[2]
+        Py_ssize_t stride[2]
+        size_t rows
+        size_t columns
+        size_t row_length
+        const double *inverse[2]
+
+    ctypedef unsigned (*fe_accumulate)(const fe_block *, const fe_params *, double *, double *) noexcept
+    ctypedef void (*fe_finish)(const double *, const double *, size_t, const fe_params *, void *) noexcept
+    ctypedef unsigned (*fe_map)(const void **, size_t, const fe_params *, void *) noexcept
+
+    ctypedef struct fe_measure:
+        const char *name
+        int shape
+        int operands
+        int bits
+        double bound[2]
+        fe_map map[2]
+        fe_accumulate accumulate[2]
+        fe_finish finish[2]
+
+    ctypedef struct fe_isa:
+        const char *name
+        const fe_measure *measures
+        int (*available)() noexcept
+
+    const fe_isa fe_isas[]
+    const int fe_isa_count
+    const int fe_measure_count
+
+    void fe_combine(double *, double *, const double *, const double *, size_t) noexcept
+
+    ctypedef struct fe_mode:
+        pass
+    fe_mode fe_enter() noexcept
+    void fe_leave(fe_mode, unsigned) noexcept

@@ -1,0 +1,223 @@
+"""Losses from probabilities: binary cross entropy and log loss."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+from numpy.lib.array_utils import normalize_axis_index
+
+from fastent import _core
+from fastent._arrays import FLOAT32, FLOAT64, Array, as_array, check_integers
+from fastent._elements import map_elements
+from fastent._plan import (
+    Index,
+    Rows,
+    blocks,
+    check_out,
+    check_reduction,
+    check_rows,
+    deliver,
+    parameters,
+    sum_results,
+)
+
+SURPRISAL = _core.measures["surprisal"]
+BINARY_CROSS_ENTROPY = _core.measures["binary_cross_entropy"]
+BINARY_CROSS_ENTROPY_SUM = _core.measures["binary_cross_entropy_sum"]
+PICKED_ROWS = 4096  # labels looked up at a time
+
+
+def binary_cross_entropy(
+    target: Any,
+    prob: Any,
+    *,
+    base: float | None = None,
+    log_floor: float | None = -100.0,
+    where: Any = True,
+    out: Array | None = None,
+    reduction: str = "none",
+    check: bool = False,
+) -> Any:
+    """Return the binary cross entropy of predicted probabilities, one loss an element.
+
+    Unlike ``torch.nn.BCELoss`` the target comes first, and nothing is averaged unless asked for.
+
+    Parameters
+    ----------
+    target : array_like
+        What is true: labels 0 and 1 (of any integer or boolean dtype), or probabilities.
+    prob : array_like
+        Predicted probabilities of 1; broadcasts with `target`.
+    base : float, optional
+        Of the logarithm: nats by default, 2 for bits.
+    log_floor : float or None
+        The logarithms are taken to be at least this, in nats whatever the base: a certain but
+        wrong prediction costs 100 by default. None is exact: it costs infinity.
+    where : array_like of bool, optional
+        Elements to compute; the others of `out` stay as they are.
+    out : ndarray, optional
+        Takes the result.
+    reduction : {"none", "mean", "sum"}
+        One loss an element, or their mean or sum.
+    check : bool
+        Raise a ValueError that names the first element outside [0, 1].
+
+    Returns
+    -------
+    ndarray or scalar
+        Of the common shape; float32 for float32 and float16 `prob`, else float64.
+
+    Notes
+    -----
+    -target max(log prob, floor) - (1 - target) max(log(1 - prob), floor) [1]_. A target or prob
+    outside [0, 1] gives NaN, with NumPy's "invalid value" warning; NaN gives NaN, silently.
+
+    References
+    ----------
+    .. [1] C. M. Bishop, "Pattern Recognition and Machine Learning", 2006, equation 4.90; the floor
+       is that of ``torch.nn.BCELoss``.
+
+    Examples
+    --------
+    >>> import fastent as fe
+    >>> print(fe.binary_cross_entropy([0, 1, 1], [0.0, 0.5, 0.0]))
+    [  0.           0.69314718 100.        ]
+    >>> print(fe.binary_cross_entropy([0, 1], [0.5, 0.5], base=2, reduction="mean"))
+    1.0
+    """
+    return map_elements(
+        BINARY_CROSS_ENTROPY, ("target", "prob"), (target, prob), base, log_floor, where, out,
+        reduction, check, summed_by=BINARY_CROSS_ENTROPY_SUM,
+    )
+
+
+def log_loss(
+    labels: Any,
+    prob: Any,
+    *,
+    axis: int = -1,
+    base: float | None = None,
+    log_floor: float | None = -100.0,
+    keepdims: bool = False,
+    out: Array | None = None,
+    reduction: str = "none",
+    check: bool = False,
+) -> Any:
+    """Return the log loss of predicted class probabilities, one loss a row.
+
+    Unlike ``sklearn.metrics.log_loss`` nothing is averaged unless asked for, and labels are class
+    indices.
+
+    Parameters
+    ----------
+    labels : array_like of int
+        The true class of each row, from 0 on; `prob`'s shape without `axis`.
+    prob : array_like
+        Predicted probabilities of the classes along `axis`. One-dimensional: the probabilities of
+        class 1, for labels 0 and 1.
+    axis : int
+        Along which the classes lie.
+    base : float, optional
+        Of the logarithm: nats by default, 2 for bits.
+    log_floor : float or None
+        The logarithm is taken to be at least this, in nats whatever the base. None is exact.
+    keepdims : bool
+        Leave the classes' axis in the result, with length 1.
+    out : ndarray, optional
+        Takes the result.
+    reduction : {"none", "mean", "sum"}
+        One loss a row, or their mean or sum.
+    check : bool
+        Raise a ValueError that names the first row that is no distribution.
+
+    Returns
+    -------
+    ndarray or scalar
+        One number a row; float32 for float32 and float16 `prob`, else float64.
+
+    Notes
+    -----
+    -max(log prob[label], log_floor) [1]_: only the probability of the label is read, and rows are
+    used as they are. A label out of range is a ValueError.
+
+    References
+    ----------
+    .. [1] C. M. Bishop, "Pattern Recognition and Machine Learning", 2006, equation 4.108.
+
+    Examples
+    --------
+    >>> import fastent as fe
+    >>> print(fe.log_loss([0, 2], [[0.5, 0.25, 0.25], [0.5, 0.25, 0.25]], base=2))
+    [1. 2.]
+    """
+    check_reduction(reduction, keepdims)
+    indices = as_array(labels, "labels")
+    if indices.dtype.kind not in "biu":
+        raise TypeError(
+            f"labels has dtype {indices.dtype}: class indices are integers, "
+            "such as labels.astype(np.int64)"
+        )
+    array = as_array(prob, "prob")
+    check_integers(array, "prob")
+    if array.ndim == 1:
+        _check_labels(indices, 2, "a 1-D prob holds the probabilities of class 1")
+        if indices.shape != array.shape:
+            raise ValueError(f"labels has shape {indices.shape} and prob has shape {array.shape}")
+        return map_elements(
+            BINARY_CROSS_ENTROPY, ("labels", "prob"), (indices, array), base, log_floor, True,
+            out, reduction, check, summed_by=BINARY_CROSS_ENTROPY_SUM,
+        )
+    position = normalize_axis_index(axis, array.ndim)
+    rows = np.moveaxis(array, position, -1)
+    if indices.shape != rows.shape[:-1]:
+        raise ValueError(
+            f"labels has shape {indices.shape}, but prob of shape {array.shape} has rows of shape "
+            f"{rows.shape[:-1]} (axis={axis})"
+        )
+    _check_labels(indices, rows.shape[-1], "the length of prob's axis")
+    dtype = FLOAT32 if array.dtype.itemsize <= 4 and array.dtype.kind not in "biu" else FLOAT64
+    if check:
+        check_rows(Rows([array], ["prob"], position), ["prob"], dtype, False)
+    vector = parameters(SURPRISAL, base, log_floor, False)
+    parts = _picked(rows, indices, dtype, vector)
+    if reduction != "none":
+        result, status = sum_results(parts, indices.size, dtype, reduction)
+    else:
+        shape = array.shape[:position] + (1,) * keepdims + array.shape[position + 1 :]
+        check_out(out, shape, dtype)
+        result, status = np.empty(shape, dtype), 0
+        flat = np.squeeze(result, axis=position) if keepdims else result
+        for index, values, invalid in parts:
+            flat[index] = values
+            status |= invalid
+    if status:
+        _core.report_invalid("log_loss")
+    return deliver(result, out)
+
+
+def _picked(
+    rows: Array, labels: Array, dtype: np.dtype[Any], vector: Array
+) -> Iterator[tuple[Index, Array, int]]:
+    """Yield the surprisal of each row's label, block by block."""
+    for index in blocks(labels.shape, PICKED_ROWS):
+        chosen = labels[index].astype(np.int64)
+        if rows.dtype == dtype:
+            entries = _core.pick(rows[index], chosen)
+        else:
+            entries = np.take_along_axis(rows[index], chosen[..., None], axis=-1)[..., 0]
+        entries = np.ascontiguousarray(entries, dtype=dtype).reshape(chosen.shape)
+        values = np.empty(chosen.shape, dtype)
+        yield index, values, SURPRISAL.compute((entries,), vector, values)
+
+
+def _check_labels(labels: Array, classes: int, reason: str) -> None:
+    """Raise a ValueError that names the first label out of range."""
+    if labels.size == 0 or (labels.min() >= 0 and labels.max() < classes):
+        return
+    bad = (labels < 0) | (labels >= classes)
+    place = np.unravel_index(int(np.argmax(bad)), bad.shape)
+    index = int(place[0]) if len(place) == 1 else tuple(int(i) for i in place)
+    raise ValueError(
+        f"labels: element {index} is {labels[place]}, but there are {classes} classes, "
+        f"0 to {classes - 1} ({reason})"
+    )

@@ -1,0 +1,76 @@
+"""Build the C kernels, once for each instruction set, and the Cython module that calls them.
+
+Metadata is in pyproject.toml. Switches of the environment:
+  FASTENT_DEBUG=1      no optimisation, debug information
+  FASTENT_SANITIZE=1   address and undefined-behaviour sanitizers
+"""
+
+import os
+import platform
+from pathlib import Path
+
+import numpy
+from Cython.Build import cythonize
+from setuptools import Extension, setup
+
+X86_64 = platform.machine().lower() in {"x86_64", "amd64"}
+
+# Instruction set -> compiler flags. Each has a wrapper csrc/isa_<name>.c of its own: setuptools
+# compiles a source only once, whatever the number of libraries that list it.
+ISAS = {"portable": []}
+if X86_64:
+    ISAS["avx2"] = ["-mavx2", "-mfma"]
+
+WARNINGS = ["-Wall", "-Wextra", "-Werror", "-Wno-psabi"]
+# Contraction off: FMA is written where it is meant, and every build gives the same bits.
+# No instruction scheduling before register allocation: the kernels are interleaved by hand.
+FLAGS = ["-O2", "-std=gnu11", "-ffp-contract=off", "-fno-math-errno", "-fvisibility=hidden", "-fPIC"]
+if "clang" not in os.environ.get("CC", "gcc"):
+    FLAGS.append("-fno-schedule-insns2")
+LINK: list[str] = []
+if os.environ.get("FASTENT_DEBUG"):
+    FLAGS += ["-O0", "-g"]
+if os.environ.get("FASTENT_SANITIZE"):
+    SANITIZERS = ["-fsanitize=address,undefined", "-fno-omit-frame-pointer", "-g"]
+    FLAGS += SANITIZERS
+    LINK += SANITIZERS
+
+HEADERS = sorted(str(path) for pattern in ("*.h", "*.def", "kernels/*.h")
+                 for path in Path("csrc").glob(pattern))
+SOURCES = sorted(str(path) for path in Path("csrc").glob("*.c"))
+
+
+def library(name: str, source: str, flags: list[str]) -> tuple[str, dict[str, object]]:
+    """Describe a static library for build_clib; a changed header recompiles it."""
+    return (
+        f"fastent_{name}",
+        {
+            "sources": [source],
+            "include_dirs": ["csrc"],
+            "cflags": [*FLAGS, *WARNINGS, *flags],
+            "obj_deps": {"": HEADERS},
+        },
+    )
+
+
+libraries = [
+    library("dispatch", "csrc/dispatch.c", [f"-DFE_BUILD_{name.upper()}" for name in ISAS]),
+    *(library(name, f"csrc/isa_{name}.c", flags) for name, flags in ISAS.items()),
+]
+
+core = Extension(
+    "fastent._core",
+    ["fastent/_core.pyx"],
+    include_dirs=["csrc", numpy.get_include()],
+    libraries=["fastent_dispatch", *(f"fastent_{name}" for name in ISAS)],
+    define_macros=[("NPY_NO_DEPRECATED_API", "NPY_2_0_API_VERSION"),
+                   ("NPY_TARGET_VERSION", "NPY_2_0_API_VERSION")],
+    extra_compile_args=["-O2", "-ffp-contract=off"],
+    extra_link_args=LINK,
+    depends=[*HEADERS, *SOURCES, "fastent/_loops.pxi", "fastent/_kernels.pxd"],
+)
+
+setup(
+    libraries=libraries,
+    ext_modules=cythonize([core], compiler_directives={"freethreading_compatible": False}),
+)
