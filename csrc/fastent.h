@@ -20,7 +20,7 @@
 #define FE_LANES 16
 #define FE_LEAF 4096
 #define FE_SEGMENT 32768
-#define FE_SHORT 64
+#define FE_SHORT 256
 
 /* Status bits that a kernel returns. */
 #define FE_INVALID 1u /* an entry is no probability: its result is NaN */
@@ -43,7 +43,8 @@ typedef struct fe_block {
   ptrdiff_t stride[2];
   size_t rows, columns;
   size_t row_length;          /* columns of the whole row, of which this block may be a piece */
-  const double *inverse[2];   /* FE_NORMALIZE: 1/sum of row r as high, low at [2r], [2r + 1] */
+  const double *inverse[2];   /* NULL, or 1/sum of row r as high, low at [2r], [2r + 1]: then
+                                 every entry is multiplied by it */
 } fe_block;
 
 /* Adds the block's terms to the double-double sums high[r] + low[r]. */

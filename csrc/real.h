@@ -20,6 +20,8 @@
 #undef STORE_WIDE
 #undef MIN_NORMAL
 #undef WATCH
+#undef SHORT
+#undef SHORT_SUM
 #undef W
 #undef LOAD_UP_TO
 #undef LOAD_WIDE_UP_TO
@@ -54,6 +56,8 @@
 #define S(operation) sum32_##operation
 #define LOAD(p) g32_load(p)
 #define LOAD_PARTIAL(p, count, pad) g32_load_partial(p, count, pad)
+#define SHORT(part) q64_##part##_plain
+#define SHORT_SUM(part) sum_q64_##part##_plain
 #define WATCH watch_g32
 #define W(part) watch_g32_##part
 #define MIN_NORMAL FE_MIN_NORMAL_F32
@@ -67,6 +71,8 @@
 #define S(operation) sum64_##operation
 #define LOAD(p) LOAD_WIDE(p)
 #define LOAD_PARTIAL(p, count, pad) LOAD_WIDE_PARTIAL(p, count, pad)
+#define SHORT(part) q64_##part
+#define SHORT_SUM(part) sum_q64_##part
 #define WATCH watch_g64
 #define W(part) watch_g64_##part
 #define MIN_NORMAL FE_MIN_NORMAL_F64

@@ -119,6 +119,22 @@ INLINE void ROW(short_factors)(const real *p, const real *q, size_t terms,
   }
 }
 
+INLINE void ROW(short_term)(sum_q64 *sum, q64 p, q64 factor) {
+  if (WEIGHTED)
+    SHORT_SUM(subtract_product)(sum, p, factor);
+  else
+    SHORT_SUM(add)(sum, factor);
+}
+
+INLINE sum_q64 ROW(short_row)(const real *p, const compute *factor, size_t n) {
+  sum_q64 sum = {{0, 0, 0, 0}, {0, 0, 0, 0}};
+  size_t j = 0;
+  for (; j + 4 <= n; j += 4) ROW(short_term)(&sum, Q64_LOAD(p + j), Q64_LOAD(factor + j));
+  if (j < n)
+    ROW(short_term)(&sum, Q64_LOAD_REST(p + j, n - j), Q64_LOAD_REST(factor + j, n - j));
+  return sum;
+}
+
 static unsigned ROW(short_rows)(const real *p, const real *q, size_t rows, size_t n,
                                 const fe_params *params, double *high, double *low) {
   compute factor[SHORT_TERMS + FE_LANES];
@@ -128,24 +144,27 @@ static unsigned ROW(short_rows)(const real *p, const real *q, size_t rows, size_
     ROW(short_factors)(p, q, rows * n, params, 1, factor, &watch);
   else
     ROW(short_factors)(p, q, rows * n, params, 0, factor, &watch);
-  for (size_t r = 0; r < rows; r += 4) {
+  size_t r = 0;
+  for (; r + 4 <= rows; r += 4) {
+    const real *x = p + r * n;
+    const compute *f = factor + r * n;
+    const sum_q64 row[4] = {ROW(short_row)(x, f, n), ROW(short_row)(x + n, f + n, n),
+                            ROW(short_row)(x + 2 * n, f + 2 * n, n),
+                            ROW(short_row)(x + 3 * n, f + 3 * n, n)};
+    const sum_q64 sums = SHORT(transpose_sum)(row);
+    *(q64_memory *)(void *)(high + r) = sums.sum;
+    *(q64_memory *)(void *)(low + r) = sums.residual;
+  }
+  if (r < rows) { /* the arrays have room for a multiple of 16 rows */
     sum_q64 row[4] = {{{0}, {0}}, {{0}, {0}}, {{0}, {0}}, {{0}, {0}}};
-    for (size_t k = 0; k < 4 && r + k < rows; k++) {
-      const size_t start = (r + k) * n;
-      for (size_t j = 0; j < n; j += 4) {
-        const q64 f = Q64_LOAD(factor + start + j, n - j);
-        if (WEIGHTED)
-          sum_q64_subtract_product(&row[k], Q64_LOAD(p + start + j, n - j), f);
-        else
-          sum_q64_add(&row[k], f);
-      }
-    }
-    const sum_q64 sums = q64_transpose_sum(row);
-    *(q64_memory *)(void *)(high + r) = sums.sum; /* the arrays have room for a multiple of 16 */
+    for (size_t k = 0; r + k < rows; k++)
+      row[k] = ROW(short_row)(p + (r + k) * n, factor + (r + k) * n, n);
+    const sum_q64 sums = SHORT(transpose_sum)(row);
+    *(q64_memory *)(void *)(high + r) = sums.sum;
     *(q64_memory *)(void *)(low + r) = sums.residual;
   }
   if (!W(touched)(&watch, WATCH_LIMIT(params))) return status;
-  for (size_t r = 0; r < rows; r++) {
+  for (r = 0; r < rows; r++) {
     const real *x = p + r * n, *y = OPERANDS == 1 ? x : q + r * n;
     if (!ROW(is_special)(x, y, n, params)) continue;
     high[r] = low[r] = 0;
@@ -161,7 +180,7 @@ static unsigned ROW(short_rows)(const real *p, const real *q, size_t rows, size_
 static unsigned ROW(accumulate)(const fe_block *block, const fe_params *params, double *high,
                                 double *low) {
   const size_t n = block->columns;
-  const int normalize = (params->flags & FE_NORMALIZE) != 0;
+  const int normalize = block->inverse[0] != NULL;
   unsigned status = 0;
   if (n == 0) return status;
 #if FAST && defined(WEIGHTED)

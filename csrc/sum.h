@@ -181,19 +181,32 @@ INLINE void sum64_collect(const sum64 *s, double *high, double *low) {
   fe_add(high, low, h0, l0);
 }
 
-/* Entries 0 .. 3 of the `left` more that a short row has; zeros behind its end. */
-INLINE q64 q64_load_f64(const double *p, size_t left) {
-  if (left >= 4) return *(const q64_memory *)(const void *)p;
-  return (q64){left > 0 ? p[0] : 0, left > 1 ? p[1] : 0, left > 2 ? p[2] : 0, 0};
+/* Four entries of a short row; or its last `count` < 4 and zeros, touching nothing behind them. */
+INLINE q64 q64_load_f64(const double *p) { return *(const q64_memory *)(const void *)p; }
+INLINE q64 q64_load_f32(const float *p) {
+  return __builtin_convertvector(*(const q32_memory *)(const void *)p, q64);
 }
-
-INLINE q64 q64_load_f32(const float *p, size_t left) {
-  if (left >= 4) return __builtin_convertvector(*(const q32_memory *)(const void *)p, q64);
-  return (q64){left > 0 ? p[0] : 0, left > 1 ? p[1] : 0, left > 2 ? p[2] : 0, 0};
+#if defined(__AVX2__)
+INLINE q64 q64_load_rest_f64(const double *p, size_t count) {
+  const int64_t *lanes = FE_LANE_MASK_64 + FE_LANES - count;
+  return (q64)_mm256_maskload_pd(p, _mm256_loadu_si256((const __m256i *)(const void *)lanes));
 }
-
-#define Q64_LOAD(p, left) \
-  _Generic(*(p), float: q64_load_f32, double: q64_load_f64)((const void *)(p), left)
+INLINE q64 q64_load_rest_f32(const float *p, size_t count) {
+  const int32_t *lanes = FE_LANE_MASK_32 + FE_LANES - count;
+  return (q64)_mm256_cvtps_pd(
+      _mm_maskload_ps(p, _mm_loadu_si128((const __m128i *)(const void *)lanes)));
+}
+#else
+INLINE q64 q64_load_rest_f64(const double *p, size_t count) {
+  return (q64){p[0], count > 1 ? p[1] : 0, count > 2 ? p[2] : 0, 0};
+}
+INLINE q64 q64_load_rest_f32(const float *p, size_t count) {
+  return (q64){p[0], count > 1 ? p[1] : 0, count > 2 ? p[2] : 0, 0};
+}
+#endif
+#define Q64_LOAD(p) _Generic(*(p), float: q64_load_f32, double: q64_load_f64)((const void *)(p))
+#define Q64_LOAD_REST(p, count) \
+  _Generic(*(p), float: q64_load_rest_f32, double: q64_load_rest_f64)((const void *)(p), count)
 
 INLINE void sum_q64_add(sum_q64 *s, q64 term) {
   q64 residual;
@@ -217,6 +230,16 @@ INLINE void sum_q64_subtract_product(sum_q64 *s, q64 p, q64 l) {
 #endif
 }
 
+/* Factors that are floats carry errors far above a double's: plain sums will do. */
+INLINE void sum_q64_add_plain(sum_q64 *s, q64 term) { s->sum += term; }
+INLINE void sum_q64_subtract_product_plain(sum_q64 *s, q64 p, q64 l) {
+#if FE_FMA
+  s->sum = (q64)_mm256_fnmadd_pd((__m256d)p, (__m256d)l, (__m256d)s->sum);
+#else
+  s->sum -= p * l;
+#endif
+}
+
 /* The sums of four rows from four sums of four lanes: lanes (0 + 1) + (2 + 3) of each row. */
 INLINE sum_q64 q64_transpose_sum(const sum_q64 row[4]) {
   q64 residual;
@@ -232,11 +255,17 @@ INLINE sum_q64 q64_transpose_sum(const sum_q64 row[4]) {
                       ODD(row[2].residual, row[3].residual) + residual;
   const q64 sum = q64_two_sum(LOW(sum_01, sum_23), HIGH(sum_01, sum_23), &residual);
   const q64 rest = LOW(rest_01, rest_23) + HIGH(rest_01, rest_23) + residual;
+  return (sum_q64){sum, rest};
+}
+
+INLINE sum_q64 q64_transpose_sum_plain(const sum_q64 row[4]) {
+  const q64 sum_01 = EVEN(row[0].sum, row[1].sum) + ODD(row[0].sum, row[1].sum);
+  const q64 sum_23 = EVEN(row[2].sum, row[3].sum) + ODD(row[2].sum, row[3].sum);
+  return (sum_q64){LOW(sum_01, sum_23) + HIGH(sum_01, sum_23), {0, 0, 0, 0}};
+}
 #undef EVEN
 #undef ODD
 #undef LOW
 #undef HIGH
-  return (sum_q64){sum, rest};
-}
 
 #endif

@@ -43,7 +43,8 @@ def map_elements(
     """
     vector = parameters(measure, base, log_floor, False)
     if where is True and reduction == "none" and out is None and not check:
-        result = measure.direct(values, vector)
+        plain = all(type(value) is np.ndarray for value in values)
+        result = measure.direct(values if plain else tuple(map(as_array, values, names)), vector)
         if result is not None:
             return result
     check_reduction(reduction)

@@ -102,12 +102,15 @@ def reduce_rows(
     entries as one row: one pass, no result a row.
     """
     vector = parameters(measure, base, log_floor, normalize)
+    arrays = values
+    if not all(type(value) is np.ndarray for value in values):
+        arrays = tuple(map(as_array, values, names))
     if axis == -1 and reduction == "none" and out is None and not (keepdims or check):
-        result = measure.direct(values, vector)
+        result = measure.direct(arrays, vector)
         if result is not None:
             return result
     check_reduction(reduction, keepdims)
-    arrays = [as_array(value, name) for value, name in zip(values, names, strict=True)]
+    arrays = tuple(map(as_array, values, names))
     if not normalize:
         for array, name in zip(arrays, names, strict=True):
             check_integers(array, name)

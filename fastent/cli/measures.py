@@ -1,0 +1,55 @@
+"""What the command line knows about each measure."""
+
+from __future__ import annotations
+
+import difflib
+from dataclasses import dataclass
+
+from fastent.cli.errors import UseError
+
+
+@dataclass(frozen=True)
+class Measure:
+    """One function of fastent, as the command line offers it."""
+
+    name: str
+    first: str
+    """What INPUT holds, as a word of the function's signature."""
+    second: str | None
+    """What the file of ``--with`` holds; None for a measure of one operand."""
+    pointwise: bool
+    """True where every element has a result of its own."""
+    options: frozenset[str]
+    """The keywords the function takes, among those the command line offers."""
+
+
+def _measure(
+    name: str, first: str, second: str | None, options: str, pointwise: bool = False
+) -> Measure:
+    """Return a table entry; `options` is a list of words."""
+    return Measure(name, first, second, pointwise, frozenset(options.split()))
+
+
+MEASURES = {
+    measure.name: measure
+    for measure in (
+        _measure("surprisal", "p", None, "base log_floor check", pointwise=True),
+        _measure("binary_entropy", "p", None, "base check", pointwise=True),
+        _measure("entropy", "p", None, "axis base normalize check"),
+        _measure("perplexity", "p", None, "axis normalize check"),
+        _measure("cross_entropy", "p", "q", "axis base normalize log_floor check"),
+        _measure("kl_divergence", "p", "q", "axis base normalize log_floor check"),
+        _measure("binary_cross_entropy", "target", "prob", "base log_floor check", pointwise=True),
+        _measure("log_loss", "labels", "prob", "axis base log_floor check"),
+    )
+}
+
+
+def find_measure(name: str) -> Measure:
+    """Return the measure called `name`, written with ``_`` or ``-``."""
+    wanted = name.replace("-", "_")
+    if wanted in MEASURES:
+        return MEASURES[wanted]
+    near = difflib.get_close_matches(wanted.lower(), MEASURES, n=1)
+    advice = f"did you mean '{near[0]}'?" if near else f"choose from {', '.join(MEASURES)}"
+    raise UseError(f"unknown measure '{name}'; {advice}")

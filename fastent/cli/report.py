@@ -1,0 +1,122 @@
+"""What the reader sees: the table of results and the progress bar."""
+
+from __future__ import annotations
+
+import json
+import math
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from rich import box
+from rich.console import Console
+from rich.progress import BarColumn, Progress, ProgressColumn, Task, TextColumn, TimeRemainingColumn
+from rich.table import Table
+from rich.text import Text
+
+COLUMNS = {
+    "input": "input",
+    "rows": "rows",
+    "nan_rows": "NaN rows",
+    "infinite_rows": "infinite",
+    "mean": "mean",
+    "min": "min",
+    "quartile_1": "25 %",
+    "median": "median",
+    "quartile_3": "75 %",
+    "max": "max",
+    "seconds": "seconds",
+    "rows_per_second": "rows/s",
+}
+
+
+class RateColumn(ProgressColumn):
+    """Shows how many rows a second were scored so far."""
+
+    def render(self, task: Task) -> Text:
+        """Return the rate as text."""
+        return Text(f"{task.completed / task.elapsed:,.0f} rows/s" if task.elapsed else "")
+
+
+@contextmanager
+def progress_bar(title: str, rows: int, wanted: bool) -> Iterator[Callable[[int], None]]:
+    """Show a progress bar on stderr if that is a terminal; yield the function that moves it."""
+    if not wanted or not sys.stderr.isatty():
+        yield lambda count: None
+        return
+    columns = TextColumn("{task.description}"), BarColumn(), RateColumn(), TimeRemainingColumn()
+    with Progress(*columns, console=Console(stderr=True), transient=True) as progress:
+        task = progress.add_task(title, total=rows)
+        yield lambda count: progress.advance(task, count)
+
+
+def print_results(title: str, results: list[dict[str, Any]]) -> None:
+    """Print one result as a list of its numbers, several as a table with a line for each."""
+    table = Table(title=title, title_justify="left", box=box.SIMPLE)
+    columns = [
+        name
+        for name in COLUMNS
+        if name != "infinite_rows" or any(result["infinite_rows"] for result in results)
+    ]
+    if len(results) == 1:
+        table.show_header = False
+        table.add_column()
+        table.add_column(justify="right", overflow="fold")
+        for name in columns:
+            table.add_row(COLUMNS[name], format_value(name, results[0][name]))
+    else:
+        for name in columns:
+            table.add_column(COLUMNS[name], justify="left" if name == "input" else "right")
+        for result in results:
+            table.add_row(*(format_value(name, result[name]) for name in columns))
+    _print_whole(table)
+    if any(result["nan_rows"] for result in results):
+        print("NaN rows are left out of the statistics.")
+    if any(result["quartiles"] == "approximate" for result in results):
+        print("The quartiles are approximate: within 0.05 % of their value.")
+
+
+def print_info(facts: dict[str, str | list[str] | None]) -> None:
+    """Print the facts of ``fastent info``."""
+    table = Table(show_header=False, box=box.SIMPLE)
+    for name, value in facts.items():
+        shown = ", ".join(value) if isinstance(value, list) else value or "(not set)"
+        table.add_row(name.replace("_", " ") if name.islower() else name, shown)
+    _print_whole(table)
+
+
+def print_json(document: dict[str, Any]) -> None:
+    """Print strict JSON: what is no finite number becomes null."""
+    print(json.dumps(_finite(document), indent=2, allow_nan=False))
+
+
+def _finite(value: Any) -> Any:
+    """Return `value` with null in the place of NaN and the infinities."""
+    if isinstance(value, dict):
+        return {key: _finite(part) for key, part in value.items()}
+    if isinstance(value, list):
+        return [_finite(part) for part in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value
+
+
+def _print_whole(table: Table) -> None:
+    """Print a table at its full width: a cut-off number would be worse than a long line."""
+    console = Console(markup=False, emoji=False, highlight=False)
+    console.width = max(console.width, 1000)
+    console.width = max(1, console.measure(table).maximum)
+    console.print(table)
+
+
+def format_value(name: str, value: Any) -> str:
+    """Return a value of the summary as a reader wants it."""
+    if isinstance(value, str):
+        # A file's name need not be valid text.
+        return value.encode("utf-8", "replace").decode("utf-8")
+    if name == "rows_per_second":
+        return "-" if math.isnan(value) else f"{value:,.0f}"
+    if name == "seconds":
+        return f"{value:.3f}"
+    if isinstance(value, int):
+        return f"{value:,}"
+    return "-" if math.isnan(value) else f"{value:.6g}"
