@@ -20,6 +20,7 @@ X86_64 = platform.machine().lower() in {"x86_64", "amd64"}
 ISAS = {"portable": []}
 if X86_64:
     ISAS["avx2"] = ["-mavx2", "-mfma"]
+    ISAS["avx512"] = [*ISAS["avx2"], "-mavx512f", "-mavx512dq", "-mavx512bw", "-mavx512vl"]
 
 WARNINGS = ["-Wall", "-Wextra", "-Werror", "-Wno-psabi"]
 # Contraction off: FMA is written where it is meant, and every build gives the same bits.
@@ -35,7 +36,7 @@ if os.environ.get("FASTENT_SANITIZE"):
     FLAGS += SANITIZERS
     LINK += SANITIZERS
 
-HEADERS = sorted(str(path) for pattern in ("*.h", "*.def", "kernels/*.h")
+HEADERS = sorted(str(path) for pattern in ("*.h", "*.def", "kernels/*.h", "simd/*.h")
                  for path in Path("csrc").glob(pattern))
 SOURCES = sorted(str(path) for path in Path("csrc").glob("*.c"))
 

@@ -1,4 +1,5 @@
 /* Made by csrc/make_coefficients.py; do not edit. */
+/* clang-format off */
 #ifndef FE_COEFFICIENTS_H
 #define FE_COEFFICIENTS_H
 

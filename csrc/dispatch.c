@@ -23,10 +23,21 @@ static int has_avx2(void) {
 }
 #endif
 
+#if defined(FE_BUILD_AVX512)
+extern const fe_measure fe_measures_avx512[];
+static int has_avx512(void) {
+  return has_avx2() && __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512dq") &&
+         __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512vl");
+}
+#endif
+
 const fe_isa fe_isas[] = {
     {"portable", fe_measures_portable, always},
 #if defined(FE_BUILD_AVX2)
     {"avx2", fe_measures_avx2, has_avx2},
+#endif
+#if defined(FE_BUILD_AVX512)
+    {"avx512", fe_measures_avx512, has_avx512},
 #endif
 };
 const int fe_isa_count = sizeof fe_isas / sizeof fe_isas[0];

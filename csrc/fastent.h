@@ -42,9 +42,9 @@ typedef struct fe_block {
   const void *operand[2];
   ptrdiff_t stride[2];
   size_t rows, columns;
-  size_t row_length;          /* columns of the whole row, of which this block may be a piece */
-  const double *inverse[2];   /* NULL, or 1/sum of row r as high, low at [2r], [2r + 1]: then
-                                 every entry is multiplied by it */
+  size_t row_length;        /* columns of the whole row, of which this block may be a piece */
+  const double *inverse[2]; /* NULL, or 1/sum of row r as high, low at [2r], [2r + 1]: then
+                               every entry is multiplied by it */
 } fe_block;
 
 /* Adds the block's terms to the double-double sums high[r] + low[r]. */

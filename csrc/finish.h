@@ -25,8 +25,8 @@ static void NAME(exponential, finish)(const double *high, const double *low, siz
   real *result = out;
   for (size_t r = 0; r < rows; r += FE_LANES) {
     const g64 rest = g64_load(low + r);
-    const g64 y = g64_exp_pair(g64_load(high + r),
-                               g64_select(g64_equal(rest, rest), rest, g64_set(0)));
+    const g64 y =
+        g64_exp_pair(g64_load(high + r), g64_select(g64_equal(rest, rest), rest, g64_set(0)));
     real last[FE_LANES];
     STORE_WIDE(last, y);
     memcpy(result + r, last, (rows - r < FE_LANES ? rows - r : FE_LANES) * sizeof(real));

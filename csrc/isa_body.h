@@ -22,11 +22,17 @@
 #define FE_BOTH(measure, part) \
   {FE_JOIN(measure, part, f32, FE_ISA), FE_JOIN(measure, part, f64, FE_ISA)}
 
-#define FE_MAP_MEASURE(name, operands, bound_f32, bound_f64)                                  \
+#define FE_MAP_MEASURE(name, operands, bound_f32, bound_f64) \
   {#name, FE_MAP, operands, 0, {bound_f32, bound_f64}, FE_BOTH(name, map), {NULL}, {NULL}},
-#define FE_ROW_MEASURE(name, operands, kernel, ending, bits, bound_f32, bound_f64)            \
-  {#name, FE_ROWS, operands, bits, {bound_f32, bound_f64}, {NULL},                            \
-   FE_BOTH(kernel, accumulate), FE_BOTH(ending, finish)},
+#define FE_ROW_MEASURE(name, operands, kernel, ending, bits, bound_f32, bound_f64) \
+  {#name,                                                                          \
+   FE_ROWS,                                                                        \
+   operands,                                                                       \
+   bits,                                                                           \
+   {bound_f32, bound_f64},                                                         \
+   {NULL},                                                                         \
+   FE_BOTH(kernel, accumulate),                                                    \
+   FE_BOTH(ending, finish)},
 
 extern const fe_measure FE_TABLE(FE_ISA)[];
 const fe_measure FE_TABLE(FE_ISA)[] = {

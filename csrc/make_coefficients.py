@@ -112,7 +112,7 @@ def main() -> None:
     # The ratio p'/q stays below 1.75 (kernels/kl_divergence.h): v <= 0.75/2.75.
     ratio_end = (mp.mpf("0.75") / mp.mpf("2.75")) ** 2 * mp.mpf("1.0001")
     half_ln2 = mp.log(2) / 2 * mp.mpf("1.0001")
-    print("/* Made by csrc/make_coefficients.py; do not edit. */")
+    print("/* Made by csrc/make_coefficients.py; do not edit. */\n/* clang-format off */")
     print("#ifndef FE_COEFFICIENTS_H\n#define FE_COEFFICIENTS_H\n")
     ln2 = mp.log(2)
     ln2_high = mp.mpf(int(ln2 * 2**42)) / 2**42

@@ -19,10 +19,12 @@
  */
 
 #define ROW(part) NAME(MEASURE, part)
-#define SHORT_TERMS 1024 /* terms of short rows worked on at a time: 4 or 8 KiB of factors, in L1 */
+#define SHORT_TERMS                                                             \
+  1024 /* terms of short rows worked on at a time: 4 or 8 KiB of factors, in L1 \
+        */
 
-
-/* ---- careful: up to a leaf of one row --------------------------------------------------------- */
+/* ---- careful: up to a leaf of one row ---------------------------------------------------------
+ */
 
 /* p * (1/sum) as a pair; the inverse is a pair itself. NULL stands for 1. */
 INLINE pair64 ROW(scaled)(g64 p, const double *inverse) {
@@ -52,10 +54,8 @@ static unsigned ROW(leaf_careful)(const real *p, const real *q, size_t count,
 #ifdef WEIGHTED
 INLINE void ROW(term)(SUM *sum, GROUP p, GROUP q, const fe_params *params, const int variant) {
   const GROUP factor = ROW(factor)(p, q, params, variant);
-  if (WEIGHTED)
-    S(subtract_product)(sum, p, factor);
-  else
-    S(add)(sum, factor);
+  if (WEIGHTED) S(subtract_product)(sum, p, factor);
+  else S(add)(sum, factor);
 }
 #endif
 
@@ -68,7 +68,8 @@ static int ROW(is_special)(const real *p, const real *q, size_t count, const fe_
   return 0;
 }
 
-/* ---- fast: up to a leaf of one row ------------------------------------------------------------ */
+/* ---- fast: up to a leaf of one row ------------------------------------------------------------
+ */
 
 INLINE void ROW(leaf_fast)(const real *p, const real *q, size_t count, const fe_params *params,
                            const int variant, SUM *sum, WATCH *watch) {
@@ -92,10 +93,8 @@ static unsigned ROW(leaf)(const real *p, const real *q, size_t count, const fe_p
                           double *high, double *low) {
   SUM sum = {G(set)(0), G(set)(0)};
   WATCH watch = W(new)();
-  if (VARIANT(params, p, q, count))
-    ROW(leaf_fast)(p, q, count, params, 1, &sum, &watch);
-  else
-    ROW(leaf_fast)(p, q, count, params, 0, &sum, &watch);
+  if (VARIANT(params, p, q, count)) ROW(leaf_fast)(p, q, count, params, 1, &sum, &watch);
+  else ROW(leaf_fast)(p, q, count, params, 0, &sum, &watch);
   if (W(touched)(&watch, WATCH_LIMIT(params)) && ROW(is_special)(p, q, count, params))
     return ROW(leaf_careful)(p, q, count, NULL, NULL, params, high, low);
   const sum64 wide = S(widen)(&sum);
@@ -104,11 +103,11 @@ static unsigned ROW(leaf)(const real *p, const real *q, size_t count, const fe_p
 }
 
 #ifdef WEIGHTED
-/* ---- short rows: the factors of many rows at once, then the sums of four rows at a time --------- */
+/* ---- short rows: the factors of many rows at once, then the sums of four rows at a time ---------
+ */
 
-INLINE void ROW(short_factors)(const real *p, const real *q, size_t terms,
-                               const fe_params *params, const int variant, compute *factor,
-                               WATCH *watch) {
+INLINE void ROW(short_factors)(const real *p, const real *q, size_t terms, const fe_params *params,
+                               const int variant, compute *factor, WATCH *watch) {
   for (size_t i = 0; i < terms; i += FE_LANES) {
     fe_prefetch(p + i, FE_LANES * sizeof(real));
     if (OPERANDS == 2) fe_prefetch(q + i, FE_LANES * sizeof(real));
@@ -120,18 +119,15 @@ INLINE void ROW(short_factors)(const real *p, const real *q, size_t terms,
 }
 
 INLINE void ROW(short_term)(sum_q64 *sum, q64 p, q64 factor) {
-  if (WEIGHTED)
-    SHORT_SUM(subtract_product)(sum, p, factor);
-  else
-    SHORT_SUM(add)(sum, factor);
+  if (WEIGHTED) SHORT_SUM(subtract_product)(sum, p, factor);
+  else SHORT_SUM(add)(sum, factor);
 }
 
 INLINE sum_q64 ROW(short_row)(const real *p, const compute *factor, size_t n) {
   sum_q64 sum = {{0, 0, 0, 0}, {0, 0, 0, 0}};
   size_t j = 0;
   for (; j + 4 <= n; j += 4) ROW(short_term)(&sum, Q64_LOAD(p + j), Q64_LOAD(factor + j));
-  if (j < n)
-    ROW(short_term)(&sum, Q64_LOAD_REST(p + j, n - j), Q64_LOAD_REST(factor + j, n - j));
+  if (j < n) ROW(short_term)(&sum, Q64_LOAD_REST(p + j, n - j), Q64_LOAD_REST(factor + j, n - j));
   return sum;
 }
 
@@ -142,8 +138,7 @@ static unsigned ROW(short_rows)(const real *p, const real *q, size_t rows, size_
   WATCH watch = W(new)();
   if (VARIANT(params, p, q, rows * n))
     ROW(short_factors)(p, q, rows * n, params, 1, factor, &watch);
-  else
-    ROW(short_factors)(p, q, rows * n, params, 0, factor, &watch);
+  else ROW(short_factors)(p, q, rows * n, params, 0, factor, &watch);
   size_t r = 0;
   for (; r + 4 <= rows; r += 4) {
     const real *x = p + r * n;
@@ -175,7 +170,8 @@ static unsigned ROW(short_rows)(const real *p, const real *q, size_t rows, size_
 #endif
 #endif
 
-/* ---- the row function ------------------------------------------------------------------------- */
+/* ---- the row function -------------------------------------------------------------------------
+ */
 
 static unsigned ROW(accumulate)(const fe_block *block, const fe_params *params, double *high,
                                 double *low) {
@@ -210,8 +206,8 @@ static unsigned ROW(accumulate)(const fe_block *block, const fe_params *params, 
         continue;
       }
 #endif
-      status |= ROW(leaf_careful)(p + i, q + i, count, inverse_p, inverse_q, params, high + r,
-                                  low + r);
+      status |=
+          ROW(leaf_careful)(p + i, q + i, count, inverse_p, inverse_q, params, high + r, low + r);
     }
   }
   return status;

@@ -77,128 +77,83 @@ typedef float v32_memory __attribute__((vector_size(FE_BYTES), aligned(4), may_a
 #define V_MASK_NOT(a) (~(a))
 
 #if defined(__AVX512F__)
-#define V64_FMA(a, b, c) ((v64)_mm512_fmadd_pd((__m512d)(a), (__m512d)(b), (__m512d)(c)))
-#define V64_FNMA(a, b, c) ((v64)_mm512_fnmadd_pd((__m512d)(a), (__m512d)(b), (__m512d)(c)))
-#define V64_FMS(a, b, c) ((v64)_mm512_fmsub_pd((__m512d)(a), (__m512d)(b), (__m512d)(c)))
-#define V64_MIN(a, b) ((v64)_mm512_min_pd((__m512d)(a), (__m512d)(b)))
-#define V64_MAX(a, b) ((v64)_mm512_max_pd((__m512d)(a), (__m512d)(b)))
-#define V64_SELECT(m, a, b) \
-  ((v64)_mm512_mask_blend_pd(_mm512_movepi64_mask((__m512i)(m)), (__m512d)(b), (__m512d)(a)))
-#define V64_ANY(m) (_mm512_movepi64_mask((__m512i)(m)) != 0)
-#define V32_FMA(a, b, c) ((v32)_mm512_fmadd_ps((__m512)(a), (__m512)(b), (__m512)(c)))
-#define V32_FNMA(a, b, c) ((v32)_mm512_fnmadd_ps((__m512)(a), (__m512)(b), (__m512)(c)))
-#define V32_FMS(a, b, c) ((v32)_mm512_fmsub_ps((__m512)(a), (__m512)(b), (__m512)(c)))
-#define V32_MIN(a, b) ((v32)_mm512_min_ps((__m512)(a), (__m512)(b)))
-#define V32_MAX(a, b) ((v32)_mm512_max_ps((__m512)(a), (__m512)(b)))
-#define V32_SELECT(m, a, b) \
-  ((v32)_mm512_mask_blend_ps(_mm512_movepi32_mask((__m512i)(m)), (__m512)(b), (__m512)(a)))
-#define V32_ANY(m) (_mm512_movepi32_mask((__m512i)(m)) != 0)
+#include "simd/avx512.h"
 #elif defined(__AVX2__)
-#define V64_FMA(a, b, c) ((v64)_mm256_fmadd_pd((__m256d)(a), (__m256d)(b), (__m256d)(c)))
-#define V64_FNMA(a, b, c) ((v64)_mm256_fnmadd_pd((__m256d)(a), (__m256d)(b), (__m256d)(c)))
-#define V64_FMS(a, b, c) ((v64)_mm256_fmsub_pd((__m256d)(a), (__m256d)(b), (__m256d)(c)))
-#define V64_MIN(a, b) ((v64)_mm256_min_pd((__m256d)(a), (__m256d)(b)))
-#define V64_MAX(a, b) ((v64)_mm256_max_pd((__m256d)(a), (__m256d)(b)))
-#define V64_SELECT(m, a, b) ((v64)_mm256_blendv_pd((__m256d)(b), (__m256d)(a), (__m256d)(m)))
-#define V64_ANY(m) (_mm256_movemask_pd((__m256d)(m)) != 0)
-#define V32_FMA(a, b, c) ((v32)_mm256_fmadd_ps((__m256)(a), (__m256)(b), (__m256)(c)))
-#define V32_FNMA(a, b, c) ((v32)_mm256_fnmadd_ps((__m256)(a), (__m256)(b), (__m256)(c)))
-#define V32_FMS(a, b, c) ((v32)_mm256_fmsub_ps((__m256)(a), (__m256)(b), (__m256)(c)))
-#define V32_MIN(a, b) ((v32)_mm256_min_ps((__m256)(a), (__m256)(b)))
-#define V32_MAX(a, b) ((v32)_mm256_max_ps((__m256)(a), (__m256)(b)))
-#define V32_SELECT(m, a, b) ((v32)_mm256_blendv_ps((__m256)(b), (__m256)(a), (__m256)(m)))
-#define V32_ANY(m) (_mm256_movemask_ps((__m256)(m)) != 0)
+#include "simd/avx2.h"
 #else
-/* Without FMA these round twice; where the residual of a product matters, sum.h splits it. */
-#define V64_FMA(a, b, c) ((a) * (b) + (c))
-#define V64_FNMA(a, b, c) ((c) - (a) * (b))
-#define V64_FMS(a, b, c) ((a) * (b) - (c))
-#define V64_SELECT(m, a, b) ((v64)(((i64)(m) & (i64)(a)) | (~(i64)(m) & (i64)(b))))
-#define V64_MIN(a, b) V64_SELECT((a) < (b), a, b)
-#define V64_MAX(a, b) V64_SELECT((a) > (b), a, b)
-#define V32_FMA(a, b, c) ((a) * (b) + (c))
-#define V32_FNMA(a, b, c) ((c) - (a) * (b))
-#define V32_FMS(a, b, c) ((a) * (b) - (c))
-#define V32_SELECT(m, a, b) ((v32)(((i32)(m) & (i32)(a)) | (~(i32)(m) & (i32)(b))))
-#define V32_MIN(a, b) V32_SELECT((a) < (b), a, b)
-#define V32_MAX(a, b) V32_SELECT((a) > (b), a, b)
-INLINE int fe_any_bits(const void *mask) {
-  uint64_t part[FE_BYTES / 8], all = 0;
-  memcpy(part, mask, sizeof part);
-  for (size_t i = 0; i < FE_BYTES / 8; i++) all |= part[i];
-  return all != 0;
-}
-#define V64_ANY(m) fe_any_bits(&(m))
-#define V32_ANY(m) fe_any_bits(&(m))
+#include "simd/portable.h"
 #endif
 
 /* ---- groups of 16 lanes --------------------------------------------------------------------- */
 
 #define G64_REGISTERS (FE_LANES * 8 / FE_BYTES)
 #define G32_REGISTERS (FE_LANES * 4 / FE_BYTES)
-typedef struct { v64 v[G64_REGISTERS]; } g64;
-typedef struct { v32 v[G32_REGISTERS]; } g32;
-typedef struct { i64 v[G64_REGISTERS]; } m64;
-typedef struct { i32 v[G32_REGISTERS]; } m32;
+typedef struct {
+  v64 v[G64_REGISTERS];
+} g64;
+typedef struct {
+  v32 v[G32_REGISTERS];
+} g32;
+typedef struct {
+  i64 v[G64_REGISTERS];
+} m64;
+typedef struct {
+  i32 v[G32_REGISTERS];
+} m32;
 
-/* EACH(op, a, b, c): the operation on every register of a group. */
+/* EACH(op, a, b, c): the operation on every register of a group; INDEX(op): on their numbers. */
 #if FE_BYTES == 64
-#define EACH64_1(op, a) {{op(a.v[0]), op(a.v[1])}}
-#define EACH64_2(op, a, b) {{op(a.v[0], b.v[0]), op(a.v[1], b.v[1])}}
-#define EACH64_3(op, a, b, c) {{op(a.v[0], b.v[0], c.v[0]), op(a.v[1], b.v[1], c.v[1])}}
-#define EACH32_1(op, a) {{op(a.v[0])}}
-#define EACH32_2(op, a, b) {{op(a.v[0], b.v[0])}}
-#define EACH32_3(op, a, b, c) {{op(a.v[0], b.v[0], c.v[0])}}
+#define INDEX64(op) op(0), op(1)
+#define INDEX32(op) op(0)
+#define EACH64_1(op, a) op(a.v[0]), op(a.v[1])
+#define EACH64_2(op, a, b) op(a.v[0], b.v[0]), op(a.v[1], b.v[1])
+#define EACH64_3(op, a, b, c) op(a.v[0], b.v[0], c.v[0]), op(a.v[1], b.v[1], c.v[1])
+#define EACH32_1(op, a) op(a.v[0])
+#define EACH32_2(op, a, b) op(a.v[0], b.v[0])
+#define EACH32_3(op, a, b, c) op(a.v[0], b.v[0], c.v[0])
 #else
-#define EACH64_1(op, a) {{op(a.v[0]), op(a.v[1]), op(a.v[2]), op(a.v[3])}}
+#define INDEX64(op) op(0), op(1), op(2), op(3)
+#define INDEX32(op) op(0), op(1)
+#define EACH64_1(op, a) op(a.v[0]), op(a.v[1]), op(a.v[2]), op(a.v[3])
 #define EACH64_2(op, a, b) \
-  {{op(a.v[0], b.v[0]), op(a.v[1], b.v[1]), op(a.v[2], b.v[2]), op(a.v[3], b.v[3])}}
-#define EACH64_3(op, a, b, c)                                                               \
-  {{op(a.v[0], b.v[0], c.v[0]), op(a.v[1], b.v[1], c.v[1]), op(a.v[2], b.v[2], c.v[2]),     \
-    op(a.v[3], b.v[3], c.v[3])}}
-#define EACH32_1(op, a) {{op(a.v[0]), op(a.v[1])}}
-#define EACH32_2(op, a, b) {{op(a.v[0], b.v[0]), op(a.v[1], b.v[1])}}
-#define EACH32_3(op, a, b, c) {{op(a.v[0], b.v[0], c.v[0]), op(a.v[1], b.v[1], c.v[1])}}
-#endif
-
-/* INDEX(op): the registers of a group from their numbers. */
-#if FE_BYTES == 64
-#define INDEX64(op) {{op(0), op(1)}}
-#define INDEX32(op) {{op(0)}}
-#else
-#define INDEX64(op) {{op(0), op(1), op(2), op(3)}}
-#define INDEX32(op) {{op(0), op(1)}}
+  op(a.v[0], b.v[0]), op(a.v[1], b.v[1]), op(a.v[2], b.v[2]), op(a.v[3], b.v[3])
+#define EACH64_3(op, a, b, c)                                                         \
+  op(a.v[0], b.v[0], c.v[0]), op(a.v[1], b.v[1], c.v[1]), op(a.v[2], b.v[2], c.v[2]), \
+      op(a.v[3], b.v[3], c.v[3])
+#define EACH32_1(op, a) op(a.v[0]), op(a.v[1])
+#define EACH32_2(op, a, b) op(a.v[0], b.v[0]), op(a.v[1], b.v[1])
+#define EACH32_3(op, a, b, c) op(a.v[0], b.v[0], c.v[0]), op(a.v[1], b.v[1], c.v[1])
 #endif
 
 #define DEFINE_1(result, name, argument, each, op) \
-  INLINE result name(argument a) { return (result)each(op, a); }
+  INLINE result name(argument a) { return (result){{each(op, a)}}; }
 #define DEFINE_2(result, name, argument, each, op) \
-  INLINE result name(argument a, argument b) { return (result)each(op, a, b); }
+  INLINE result name(argument a, argument b) { return (result){{each(op, a, b)}}; }
 #define DEFINE_3(result, name, argument, each, op) \
-  INLINE result name(argument a, argument b, argument c) { return (result)each(op, a, b, c); }
+  INLINE result name(argument a, argument b, argument c) { return (result){{each(op, a, b, c)}}; }
 
-#define DEFINE_GROUP(G, M, V, EACH_1, EACH_2, EACH_3)                                       \
-  DEFINE_2(G, G##_add, G, EACH_2, V_ADD)                                                    \
-  DEFINE_2(G, G##_sub, G, EACH_2, V_SUB)                                                    \
-  DEFINE_2(G, G##_mul, G, EACH_2, V_MUL)                                                    \
-  DEFINE_2(G, G##_div, G, EACH_2, V_DIV)                                                    \
-  DEFINE_3(G, G##_fma, G, EACH_3, V##_FMA)   /*  a * b + c */                               \
-  DEFINE_3(G, G##_fnma, G, EACH_3, V##_FNMA) /* -a * b + c */                               \
-  DEFINE_3(G, G##_fms, G, EACH_3, V##_FMS)   /*  a * b - c */                               \
-  DEFINE_2(G, G##_min, G, EACH_2, V##_MIN)   /* b where a is NaN */                         \
-  DEFINE_2(G, G##_max, G, EACH_2, V##_MAX)   /* b where a is NaN */                         \
-  DEFINE_2(G, G##_bits_add, G, EACH_2, V##_BITS_ADD)                                        \
-  DEFINE_2(G, G##_bits_sub, G, EACH_2, V##_BITS_SUB)                                        \
-  DEFINE_2(G, G##_bits_and, G, EACH_2, V##_BITS_AND)                                        \
-  DEFINE_2(G, G##_bits_or, G, EACH_2, V##_BITS_OR)                                          \
-  DEFINE_1(G, G##_exponent, G, EACH_1, V##_EXPONENT)                                        \
-  DEFINE_1(G, G##_sign, G, EACH_1, V##_SIGN) /* all ones where the sign bit is set */       \
-  DEFINE_2(M, G##_less, G, EACH_2, V##_LESS)                                                \
-  DEFINE_2(M, G##_equal, G, EACH_2, V##_EQUAL)                                              \
-  DEFINE_2(M, M##_and, M, EACH_2, V_MASK_AND)                                               \
-  DEFINE_2(M, M##_or, M, EACH_2, V_MASK_OR)                                                 \
-  DEFINE_1(M, M##_not, M, EACH_1, V_MASK_NOT)                                               \
-  INLINE G G##_select(M m, G a, G b) { return (G)EACH_3(V##_SELECT, m, a, b); }
+#define DEFINE_GROUP(G, M, V, EACH_1, EACH_2, EACH_3)                                 \
+  DEFINE_2(G, G##_add, G, EACH_2, V_ADD)                                              \
+  DEFINE_2(G, G##_sub, G, EACH_2, V_SUB)                                              \
+  DEFINE_2(G, G##_mul, G, EACH_2, V_MUL)                                              \
+  DEFINE_2(G, G##_div, G, EACH_2, V_DIV)                                              \
+  DEFINE_3(G, G##_fma, G, EACH_3, V##_FMA)   /*  a * b + c */                         \
+  DEFINE_3(G, G##_fnma, G, EACH_3, V##_FNMA) /* -a * b + c */                         \
+  DEFINE_3(G, G##_fms, G, EACH_3, V##_FMS)   /*  a * b - c */                         \
+  DEFINE_2(G, G##_min, G, EACH_2, V##_MIN)   /* b where a is NaN */                   \
+  DEFINE_2(G, G##_max, G, EACH_2, V##_MAX)   /* b where a is NaN */                   \
+  DEFINE_2(G, G##_bits_add, G, EACH_2, V##_BITS_ADD)                                  \
+  DEFINE_2(G, G##_bits_sub, G, EACH_2, V##_BITS_SUB)                                  \
+  DEFINE_2(G, G##_bits_and, G, EACH_2, V##_BITS_AND)                                  \
+  DEFINE_2(G, G##_bits_or, G, EACH_2, V##_BITS_OR)                                    \
+  DEFINE_1(G, G##_exponent, G, EACH_1, V##_EXPONENT)                                  \
+  DEFINE_1(G, G##_sign, G, EACH_1, V##_SIGN) /* all ones where the sign bit is set */ \
+  DEFINE_2(M, G##_less, G, EACH_2, V##_LESS)                                          \
+  DEFINE_2(M, G##_equal, G, EACH_2, V##_EQUAL)                                        \
+  DEFINE_2(M, M##_and, M, EACH_2, V_MASK_AND)                                         \
+  DEFINE_2(M, M##_or, M, EACH_2, V_MASK_OR)                                           \
+  DEFINE_1(M, M##_not, M, EACH_1, V_MASK_NOT)                                         \
+  INLINE G G##_select(M m, G a, G b) { return (G){{EACH_3(V##_SELECT, m, a, b)}}; }
 
 DEFINE_GROUP(g64, m64, V64, EACH64_1, EACH64_2, EACH64_3)
 DEFINE_GROUP(g32, m32, V32, EACH32_1, EACH32_2, EACH32_3)
@@ -207,12 +162,12 @@ DEFINE_2(g64, g64_bits_xor, g64, EACH64_2, V64_BITS_XOR)
 INLINE g64 g64_set(double x) {
   const v64 all = x - (v64){0};
 #define REPEAT(i) all
-  return (g64)INDEX64(REPEAT);
+  return (g64){{INDEX64(REPEAT)}};
 }
 
 INLINE g32 g32_set(float x) {
   const v32 all = x - (v32){0};
-  return (g32)INDEX32(REPEAT);
+  return (g32){{INDEX32(REPEAT)}};
 #undef REPEAT
 }
 
@@ -244,13 +199,13 @@ INLINE int m32_any(m32 m) {
 
 INLINE g64 g64_load(const double *p) {
 #define LOAD_AT(i) (v64)((const v64_memory *)(const void *)p)[i]
-  return (g64)INDEX64(LOAD_AT);
+  return (g64){{INDEX64(LOAD_AT)}};
 #undef LOAD_AT
 }
 
 INLINE g32 g32_load(const float *p) {
 #define LOAD_AT(i) (v32)((const v32_memory *)(const void *)p)[i]
-  return (g32)INDEX32(LOAD_AT);
+  return (g32){{INDEX32(LOAD_AT)}};
 #undef LOAD_AT
 }
 
@@ -262,51 +217,24 @@ INLINE void g32_store(float *p, g32 g) {
   for (int i = 0; i < G32_REGISTERS; i++) ((v32_memory *)(void *)p)[i] = g.v[i];
 }
 
-/* The first `count` < 16 lanes from memory, the rest `pad`. Never touches a byte behind them. */
-#if defined(__AVX512F__)
-INLINE g64 g64_load_partial(const double *p, size_t count, double pad) {
-  const unsigned lanes = (1u << count) - 1;
-  const __m512d rest = _mm512_set1_pd(pad);
-  return (g64){{(v64)_mm512_mask_loadu_pd(rest, (__mmask8)lanes, p),
-                (v64)_mm512_mask_loadu_pd(rest, (__mmask8)(lanes >> 8), p + 8)}};
-}
-
-INLINE g32 g32_load_partial(const float *p, size_t count, float pad) {
-  const __mmask16 lanes = (__mmask16)((1u << count) - 1);
-  return (g32){{(v32)_mm512_mask_loadu_ps(_mm512_set1_ps(pad), lanes, p)}};
-}
-#elif defined(__AVX2__)
+/* The first `count` < 16 lanes from memory, the rest `pad`. Never touches a byte behind them.
+ * Masks are read from a table of ones and zeros, at a distance of `count` from its middle. */
 static const int64_t FE_LANE_MASK_64[2 * FE_LANES] = {-1, -1, -1, -1, -1, -1, -1, -1,
                                                       -1, -1, -1, -1, -1, -1, -1, -1};
 static const int32_t FE_LANE_MASK_32[2 * FE_LANES] = {-1, -1, -1, -1, -1, -1, -1, -1,
                                                       -1, -1, -1, -1, -1, -1, -1, -1};
 
-INLINE v64 v64_load_lanes(const double *p, const int64_t *lanes, double pad) {
-  const __m256i mask = _mm256_loadu_si256((const __m256i *)(const void *)lanes);
-  return V64_SELECT(mask, (v64)_mm256_maskload_pd(p, mask), pad - (v64){0});
-}
-
-INLINE v32 v32_load_lanes(const float *p, const int32_t *lanes, float pad) {
-  const __m256i mask = _mm256_loadu_si256((const __m256i *)(const void *)lanes);
-  return V32_SELECT(mask, (v32)_mm256_maskload_ps(p, mask), pad - (v32){0});
-}
-
 INLINE g64 g64_load_partial(const double *p, size_t count, double pad) {
-#define LOAD_AT(i) v64_load_lanes(p + 4 * i, FE_LANE_MASK_64 + FE_LANES - count + 4 * i, pad)
-  return (g64)INDEX64(LOAD_AT);
+#define LOAD_AT(i) V64_LOAD_LANES(p, i, FE_LANE_MASK_64 + FE_LANES - count, pad)
+  return (g64){{INDEX64(LOAD_AT)}};
 #undef LOAD_AT
 }
 
+#if FE_FMA
 INLINE g32 g32_load_partial(const float *p, size_t count, float pad) {
-#define LOAD_AT(i) v32_load_lanes(p + 8 * i, FE_LANE_MASK_32 + FE_LANES - count + 8 * i, pad)
-  return (g32)INDEX32(LOAD_AT);
+#define LOAD_AT(i) V32_LOAD_LANES(p, i, FE_LANE_MASK_32 + FE_LANES - count, pad)
+  return (g32){{INDEX32(LOAD_AT)}};
 #undef LOAD_AT
-}
-#else
-INLINE g64 g64_load_partial(const double *p, size_t count, double pad) {
-  double lanes[FE_LANES];
-  for (size_t i = 0; i < FE_LANES; i++) lanes[i] = i < count ? p[i] : pad;
-  return g64_load(lanes);
 }
 #endif
 
@@ -315,7 +243,7 @@ typedef float half32 __attribute__((vector_size(FE_BYTES / 2), aligned(4), may_a
 
 INLINE g64 g64_load_float(const float *p) {
 #define LOAD_AT(i) __builtin_convertvector(((const half32 *)(const void *)p)[i], v64)
-  return (g64)INDEX64(LOAD_AT);
+  return (g64){{INDEX64(LOAD_AT)}};
 #undef LOAD_AT
 }
 

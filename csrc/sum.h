@@ -19,8 +19,12 @@
 typedef double q64 __attribute__((vector_size(32)));
 typedef double q64_memory __attribute__((vector_size(32), aligned(8), may_alias));
 typedef float q32_memory __attribute__((vector_size(16), aligned(4), may_alias));
-typedef struct { g64 sum, residual; } sum64;
-typedef struct { q64 sum, residual; } sum_q64;
+typedef struct {
+  g64 sum, residual;
+} sum64;
+typedef struct {
+  q64 sum, residual;
+} sum_q64;
 
 /* ---- exact products ------------------------------------------------------------------------- */
 
@@ -57,7 +61,8 @@ INLINE g64 g64_scale_sum(pair64 y, const fe_params *params) {
   residual = g64_fma(y.high, g64_set(params->scale_low), residual);
   const g64 result = g64_add(product, g64_fma(y.low, scale, residual));
   const g64 infinity = g64_set(__builtin_inf());
-  const m64 finite = m64_and(g64_less(product, infinity), g64_less(g64_sub(g64_set(0), infinity), product));
+  const m64 finite =
+      m64_and(g64_less(product, infinity), g64_less(g64_sub(g64_set(0), infinity), product));
   return g64_select(finite, result, product);
 }
 
@@ -66,7 +71,8 @@ INLINE g64 g64_scale_pair(pair64 y, const fe_params *params) {
   return g64_sub(g64_set(0), g64_scale_sum(y, params));
 }
 
-/* ---- running sums of groups ------------------------------------------------------------------- */
+/* ---- running sums of groups -------------------------------------------------------------------
+ */
 
 INLINE void sum64_add(sum64 *s, g64 term) {
   const g64 sum = g64_add(s->sum, term);
@@ -97,7 +103,9 @@ INLINE void sum64_subtract_product(sum64 *s, g64 p, g64 l) {
 }
 
 #if FE_FMA
-typedef struct { g32 sum, residual; } sum32;
+typedef struct {
+  g32 sum, residual;
+} sum32;
 
 INLINE void sum32_add(sum32 *s, g32 term) {
   const g32 sum = g32_add(s->sum, term);
@@ -124,7 +132,8 @@ INLINE sum64 sum32_widen(const sum32 *s) {
 
 INLINE sum64 sum64_widen(const sum64 *s) { return *s; }
 
-/* ---- double-double scalars and the tree ------------------------------------------------------- */
+/* ---- double-double scalars and the tree -------------------------------------------------------
+ */
 
 /* (*high, *low) += (high_2, low_2). An infinite or NaN sum stays what it is. */
 INLINE void fe_add(double *high, double *low, double high_2, double low_2) {
@@ -247,12 +256,14 @@ INLINE sum_q64 q64_transpose_sum(const sum_q64 row[4]) {
 #define ODD(a, b) __builtin_shufflevector(a, b, 1, 5, 3, 7)
 #define LOW(a, b) __builtin_shufflevector(a, b, 0, 1, 4, 5)
 #define HIGH(a, b) __builtin_shufflevector(a, b, 2, 3, 6, 7)
-  const q64 sum_01 = q64_two_sum(EVEN(row[0].sum, row[1].sum), ODD(row[0].sum, row[1].sum), &residual);
-  const q64 rest_01 = EVEN(row[0].residual, row[1].residual) +
-                      ODD(row[0].residual, row[1].residual) + residual;
-  const q64 sum_23 = q64_two_sum(EVEN(row[2].sum, row[3].sum), ODD(row[2].sum, row[3].sum), &residual);
-  const q64 rest_23 = EVEN(row[2].residual, row[3].residual) +
-                      ODD(row[2].residual, row[3].residual) + residual;
+  const q64 sum_01 =
+      q64_two_sum(EVEN(row[0].sum, row[1].sum), ODD(row[0].sum, row[1].sum), &residual);
+  const q64 rest_01 =
+      EVEN(row[0].residual, row[1].residual) + ODD(row[0].residual, row[1].residual) + residual;
+  const q64 sum_23 =
+      q64_two_sum(EVEN(row[2].sum, row[3].sum), ODD(row[2].sum, row[3].sum), &residual);
+  const q64 rest_23 =
+      EVEN(row[2].residual, row[3].residual) + ODD(row[2].residual, row[3].residual) + residual;
   const q64 sum = q64_two_sum(LOW(sum_01, sum_23), HIGH(sum_01, sum_23), &residual);
   const q64 rest = LOW(rest_01, rest_23) + HIGH(rest_01, rest_23) + residual;
   return (sum_q64){sum, rest};

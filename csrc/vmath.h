@@ -42,15 +42,13 @@ INLINE g64 g64_split_subnormal(g64 x, g64 *n) {
   return m;
 }
 
-#define HORNER(G, z, table, count)                                                            \
-  G sum = G##_set((table)[(count) - 1]);                                                      \
-  _Pragma("GCC unroll 16") for (int i = (count) - 2; i >= 0; i--) sum =                       \
-      G##_fma(sum, z, G##_set((table)[i]));                                                   \
+#define HORNER(G, z, table, count)                                      \
+  G sum = G##_set((table)[(count) - 1]);                                \
+  _Pragma("GCC unroll 16") for (int i = (count) - 2; i >= 0; i--) sum = \
+      G##_fma(sum, z, G##_set((table)[i]));                             \
   return sum;
 
-INLINE g64 g64_polynomial(g64 z, const double *table, const int count) {
-  HORNER(g64, z, table, count)
-}
+INLINE g64 g64_polynomial(g64 z, const double *table, const int count){HORNER(g64, z, table, count)}
 
 /* n log 2 + log m in nats, n + log2 m in bits. 1.31 ulp (1.8 without FMA). */
 INLINE g64 g64_log_reduced(g64 m, g64 n, const unsigned bits) {
@@ -81,7 +79,9 @@ INLINE g64 g64_log_full(g64 x, const unsigned bits) {
 }
 
 /* An unevaluated sum high + low with |low| <= ulp(high). */
-typedef struct { g64 high, low; } pair64;
+typedef struct {
+  g64 high, low;
+} pair64;
 
 /* log x of a positive x as a pair: 0.61 ulp once rounded. M form of the logarithm,
  *     log m = f - (h/2 - s (h/2 + z R)),   h = f^2,
@@ -120,7 +120,8 @@ INLINE g64 g64_exp_pair(g64 x, g64 low) {
   g64 r = g64_sub(inside, g64_mul(k, g64_set(FE_LN2_HIGH)));
   const g64 r_low = g64_sub(low, g64_mul(k, g64_set(FE_LN2_LOW)));
   const g64 q = g64_polynomial(r, FE_EXP_F64, 11);
-  const g64 y = g64_add(g64_set(1), g64_add(r, g64_fma(g64_mul(r, r), q, g64_fma(r_low, r, r_low))));
+  const g64 y =
+      g64_add(g64_set(1), g64_add(r, g64_fma(g64_mul(r, r), q, g64_fma(r_low, r, r_low))));
   /* 2^k in two factors, so that neither it nor a subnormal result is lost on the way. */
   const g64 half_k = g64_sub(g64_add(g64_mul(k, g64_set(0.5)), magic), magic);
   const g64 rest_k = g64_sub(k, half_k);
@@ -138,7 +139,7 @@ INLINE g64 g64_exp_pair(g64 x, g64 low) {
  * (4/7, 7/4), and k = 0 while p and q differ by less than 3/4 of a binade. Normal p and q; a zero
  * counts as 2^-1023. */
 INLINE g64 g64_ratio_split(g64 p, g64 q, g64 *k) {
-  const g64 quarter_up = g64_bits(1ull << 50);                       /* floor(d + 1/4) for d >= 0 */
+  const g64 quarter_up = g64_bits(1ull << 50); /* floor(d + 1/4) for d >= 0 */
   const g64 quarter_down = g64_bits((1ull << 52) - 1 - (1ull << 51)); /* ceil(d - 1/4) for d < 0 */
   const g64 d = g64_bits_sub(p, q);
   const g64 sign = g64_sign(d);
@@ -152,19 +153,17 @@ INLINE g64 g64_ratio_split(g64 p, g64 q, g64 *k) {
 /* (log(p'/q) - 2 v) / v for v = (p' - q)/(p' + q), |v| <= 3/11, w = v^2. */
 INLINE g64 g64_ratio_tail(g64 w) { return g64_mul(w, g64_polynomial(w, FE_RATIO_F64, 8)); }
 
-/* ---- float32: only where the machine has FMA; elsewhere floats are computed as doubles --------- */
+/* ---- float32: only where the machine has FMA; elsewhere floats are computed as doubles ---------
+ */
 
 #if FE_FMA
-INLINE g32 g32_polynomial(g32 z, const float *table, const int count) {
-  HORNER(g32, z, table, count)
-}
+INLINE g32 g32_polynomial(g32 z, const float *table, const int count){HORNER(g32, z, table, count)}
 
 /* Normal numbers, as g64_log: 0.95 ulp. */
 INLINE g32 g32_log(g32 x, const unsigned bits) {
   const g32 t = g32_bits_sub(x, g32_bits(MANTISSA_START_F32));
   const g32 n = g32_exponent(t);
-  const g32 m =
-      g32_bits_add(g32_bits_and(t, g32_bits(MANTISSA_F32)), g32_bits(MANTISSA_START_F32));
+  const g32 m = g32_bits_add(g32_bits_and(t, g32_bits(MANTISSA_F32)), g32_bits(MANTISSA_START_F32));
   const g32 f = g32_sub(m, g32_set(1));
   const g32 s = g32_div(f, g32_add(m, g32_set(1)));
   const g32 z = g32_mul(s, s);

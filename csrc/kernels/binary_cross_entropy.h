@@ -44,9 +44,8 @@ INLINE void CAREFUL_NAME(binary_cross_entropy_sum)(sum64 *sum, pair64 t, pair64 
 }
 
 /* One element in float64: logarithms as pairs, products with their residuals; 1.3 ulp. */
-INLINE g64 FE_JOIN(binary_cross_entropy, element, f64, FE_ISA)(g64 t, g64 x,
-                                                               const fe_params *params,
-                                                               unsigned *status) {
+INLINE g64 FE_JOIN(binary_cross_entropy, element, f64,
+                   FE_ISA)(g64 t, g64 x, const fe_params *params, unsigned *status) {
   const g64 zero = g64_set(0), one = g64_set(1), floor = g64_set(params->log_floor);
   const m64 outside = FE_JOIN(outside, unit, f64, FE_ISA)(t, x);
   if (m64_any(outside)) *status |= FE_INVALID;
@@ -74,9 +73,8 @@ INLINE g64 FE_JOIN(binary_cross_entropy, element, f64, FE_ISA)(g64 t, g64 x,
 }
 
 /* One element of float32 input, in double: half an ulp of float and 1 in 10^8 of the next. */
-INLINE g64 FE_JOIN(binary_cross_entropy, element, f32, FE_ISA)(g64 t, g64 x,
-                                                               const fe_params *params,
-                                                               unsigned *status) {
+INLINE g64 FE_JOIN(binary_cross_entropy, element, f32,
+                   FE_ISA)(g64 t, g64 x, const fe_params *params, unsigned *status) {
   sum64 sum = {g64_set(0), g64_set(0)};
   CAREFUL_NAME(binary_cross_entropy_sum)
   (&sum, (pair64){t, g64_set(0)}, (pair64){x, g64_set(0)}, params, status);

@@ -21,8 +21,7 @@ INLINE void CAREFUL_NAME(cross_entropy)(sum64 *sum, pair64 p, pair64 q, const fe
 }
 #endif
 
-INLINE GROUP NAME(cross_entropy, factor)(GROUP p, GROUP q, const fe_params *params,
-                                         int bits) {
+INLINE GROUP NAME(cross_entropy, factor)(GROUP p, GROUP q, const fe_params *params, int bits) {
   (void)p;
   const double floor = params->log_floor * (bits ? FE_INVERSE_LN2 : 1);
   return G(max)(G(log)(q, bits), G(set)((compute)floor));

@@ -64,8 +64,7 @@ INLINE void CAREFUL_NAME(kl_divergence_plain)(sum64 *sum, pair64 p, pair64 q,
 }
 #endif
 
-INLINE GROUP NAME(kl_divergence, factor)(GROUP p, GROUP q, const fe_params *params,
-                                         int bits) {
+INLINE GROUP NAME(kl_divergence, factor)(GROUP p, GROUP q, const fe_params *params, int bits) {
   (void)params, (void)bits;
   const GROUP diff = G(sub)(p, q);
   GROUP k;
