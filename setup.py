@@ -25,7 +25,14 @@ if X86_64:
 WARNINGS = ["-Wall", "-Wextra", "-Werror", "-Wno-psabi"]
 # Contraction off: FMA is written where it is meant, and every build gives the same bits.
 # No instruction scheduling before register allocation: the kernels are interleaved by hand.
-FLAGS = ["-O2", "-std=gnu11", "-ffp-contract=off", "-fno-math-errno", "-fvisibility=hidden", "-fPIC"]
+FLAGS = [
+    "-O2",
+    "-std=gnu11",
+    "-ffp-contract=off",
+    "-fno-math-errno",
+    "-fvisibility=hidden",
+    "-fPIC",
+]
 if "clang" not in os.environ.get("CC", "gcc"):
     FLAGS.append("-fno-schedule-insns2")
 LINK: list[str] = []
@@ -36,8 +43,11 @@ if os.environ.get("FASTENT_SANITIZE"):
     FLAGS += SANITIZERS
     LINK += SANITIZERS
 
-HEADERS = sorted(str(path) for pattern in ("*.h", "*.def", "kernels/*.h", "simd/*.h")
-                 for path in Path("csrc").glob(pattern))
+HEADERS = sorted(
+    str(path)
+    for pattern in ("*.h", "*.def", "kernels/*.h", "simd/*.h")
+    for path in Path("csrc").glob(pattern)
+)
 SOURCES = sorted(str(path) for path in Path("csrc").glob("*.c"))
 
 
@@ -64,11 +74,19 @@ core = Extension(
     ["fastent/_core.pyx"],
     include_dirs=["csrc", numpy.get_include()],
     libraries=["fastent_dispatch", *(f"fastent_{name}" for name in ISAS)],
-    define_macros=[("NPY_NO_DEPRECATED_API", "NPY_2_0_API_VERSION"),
-                   ("NPY_TARGET_VERSION", "NPY_2_0_API_VERSION")],
+    define_macros=[
+        ("NPY_NO_DEPRECATED_API", "NPY_2_0_API_VERSION"),
+        ("NPY_TARGET_VERSION", "NPY_2_0_API_VERSION"),
+    ],
     extra_compile_args=["-O2", "-ffp-contract=off"],
     extra_link_args=LINK,
-    depends=[*HEADERS, *SOURCES, "fastent/_loops.pxi", "fastent/_kernels.pxd"],
+    depends=[
+        *HEADERS,
+        *SOURCES,
+        "fastent/_loops.pxi",
+        "fastent/_ufuncs.pxi",
+        "fastent/_kernels.pxd",
+    ],
 )
 
 setup(

@@ -4,7 +4,8 @@ from typing import Any
 
 from fastent import _core
 from fastent._arrays import Array
-from fastent._plan import Axis, reduce_rows
+from fastent._plan import Axis
+from fastent._rows import reduce_rows
 
 ENTROPY = _core.measures["entropy"]
 PERPLEXITY = _core.measures["perplexity"]
@@ -131,7 +132,17 @@ def perplexity(
     4.0
     """
     return reduce_rows(
-        PERPLEXITY, ("p",), (p,), axis, None, None, normalize, keepdims, out, reduction, check,
+        PERPLEXITY,
+        ("p",),
+        (p,),
+        axis,
+        None,
+        None,
+        normalize,
+        keepdims,
+        out,
+        reduction,
+        check,
         additive=False,
     )
 
@@ -201,8 +212,17 @@ def cross_entropy(
     100.0
     """
     return reduce_rows(
-        CROSS_ENTROPY, ("p", "q"), (p, q), axis, base, log_floor, normalize, keepdims, out,
-        reduction, check,
+        CROSS_ENTROPY,
+        ("p", "q"),
+        (p, q),
+        axis,
+        base,
+        log_floor,
+        normalize,
+        keepdims,
+        out,
+        reduction,
+        check,
     )
 
 
@@ -275,6 +295,15 @@ def kl_divergence(
     """
     measure = KL_DIVERGENCE if generalized or normalize else KL_DIVERGENCE_PLAIN
     return reduce_rows(
-        measure, ("p", "q"), (p, q), axis, base, log_floor, normalize, keepdims, out, reduction,
+        measure,
+        ("p", "q"),
+        (p, q),
+        axis,
+        base,
+        log_floor,
+        normalize,
+        keepdims,
+        out,
+        reduction,
         check,
     )

@@ -8,20 +8,10 @@ import numpy as np
 
 from fastent import _core
 from fastent._arrays import FLOAT32, FLOAT64, Array, as_array
+from fastent._check import check_unit
 from fastent._core import SEGMENT, Measure
-from fastent._plan import (
-    Index,
-    _place,
-    blocks,
-    check_reduction,
-    contiguous,
-    deliver,
-    parameters,
-    sum_results,
-    whole_sum,
-)
-
-UNIT = "must lie in [0, 1]"
+from fastent._plan import Index, blocks, check_reduction, contiguous, deliver, parameters
+from fastent._run import sum_results, whole_sum
 
 
 def map_elements(
@@ -88,19 +78,6 @@ def broadcast_shape(arrays: list[Array], names: tuple[str, ...]) -> tuple[int, .
         raise ValueError(f"{shapes}: they do not broadcast") from None
 
 
-def check_unit(array: Array, name: str) -> None:
-    """Raise a ValueError that names the first element outside [0, 1]."""
-    for index in blocks(array.shape, SEGMENT):
-        block = array[index]
-        good = np.asarray((block >= 0) & (block <= 1))
-        if good.all():
-            continue
-        first = np.unravel_index(int(np.argmin(good)), good.shape)
-        place = _place(index, first, array.shape)
-        where = f"{name}: element {place}" if array.shape else name
-        raise ValueError(f"{where} is {np.asarray(block)[first]}: it {UNIT}")
-
-
 def _reduce(
     measure: Measure,
     name: str,
@@ -114,7 +91,9 @@ def _reduce(
     views = list(np.broadcast_arrays(*arrays))
     count = views[0].size
     if measure.pointwise:
-        result, status = sum_results(_results(measure, views, dtype, vector), count, dtype, reduction)
+        result, status = sum_results(
+            _results(measure, views, dtype, vector), count, dtype, reduction
+        )
     else:
         scale = _core.divided(vector, count) if reduction == "mean" else vector
         result, status = whole_sum(measure, views, dtype, scale)

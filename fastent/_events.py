@@ -59,9 +59,7 @@ def surprisal(
     >>> print(fe.surprisal([1, 0.5, 1 / 8, 0], base=2))
     [ 0.  1.  3. inf]
     """
-    return map_elements(
-        SURPRISAL, ("p",), (p,), base, log_floor, where, out, reduction, check
-    )
+    return map_elements(SURPRISAL, ("p",), (p,), base, log_floor, where, out, reduction, check)
 
 
 def binary_entropy(

@@ -8,18 +8,10 @@ from numpy.lib.array_utils import normalize_axis_index
 
 from fastent import _core
 from fastent._arrays import FLOAT32, FLOAT64, Array, as_array, check_integers
+from fastent._check import check_rows
 from fastent._elements import map_elements
-from fastent._plan import (
-    Index,
-    Rows,
-    blocks,
-    check_out,
-    check_reduction,
-    check_rows,
-    deliver,
-    parameters,
-    sum_results,
-)
+from fastent._plan import Index, Rows, blocks, check_out, check_reduction, deliver, parameters
+from fastent._run import sum_results
 
 SURPRISAL = _core.measures["surprisal"]
 BINARY_CROSS_ENTROPY = _core.measures["binary_cross_entropy"]
@@ -86,8 +78,16 @@ def binary_cross_entropy(
     1.0
     """
     return map_elements(
-        BINARY_CROSS_ENTROPY, ("target", "prob"), (target, prob), base, log_floor, where, out,
-        reduction, check, summed_by=BINARY_CROSS_ENTROPY_SUM,
+        BINARY_CROSS_ENTROPY,
+        ("target", "prob"),
+        (target, prob),
+        base,
+        log_floor,
+        where,
+        out,
+        reduction,
+        check,
+        summed_by=BINARY_CROSS_ENTROPY_SUM,
     )
 
 
@@ -164,8 +164,16 @@ def log_loss(
         if indices.shape != array.shape:
             raise ValueError(f"labels has shape {indices.shape} and prob has shape {array.shape}")
         return map_elements(
-            BINARY_CROSS_ENTROPY, ("labels", "prob"), (indices, array), base, log_floor, True,
-            out, reduction, check, summed_by=BINARY_CROSS_ENTROPY_SUM,
+            BINARY_CROSS_ENTROPY,
+            ("labels", "prob"),
+            (indices, array),
+            base,
+            log_floor,
+            True,
+            out,
+            reduction,
+            check,
+            summed_by=BINARY_CROSS_ENTROPY_SUM,
         )
     position = normalize_axis_index(axis, array.ndim)
     rows = np.moveaxis(array, position, -1)

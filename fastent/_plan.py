@@ -1,9 +1,8 @@
-"""Turn a call into work for the kernels: dtypes, axes, parameters, pieces.
+"""Plan a call: parameters, axes, pieces. Nothing here computes a measure.
 
-What is contiguous and of one dtype goes straight through ``Measure.direct``. Everything else is
-planned here: operands are checked and named in errors, axes are moved and broadcast as views, and
-either the gufunc walks the views (it gathers strided rows itself), or pieces of at most
-``SEGMENT`` entries are converted into a scratch buffer, never the whole.
+Axes are moved and broadcast as views. What the kernels cannot read as it is, because of its dtype,
+byte order or layout, is cut into pieces of at most ``SEGMENT`` entries, which are converted into a
+scratch buffer one by one, never the whole.
 """
 
 import math
@@ -14,17 +13,13 @@ from typing import Any
 import numpy as np
 from numpy.lib.array_utils import normalize_axis_tuple
 
-from fastent import _core
-from fastent._arrays import Array, as_array, check_integers, kernel_dtype
-from fastent._core import BITS, NORMALIZE, SEGMENT, LongRow, Measure
+from fastent._arrays import Array
+from fastent._core import BITS, NORMALIZE, SEGMENT, Measure
 
 Axis = int | tuple[int, ...] | None
 Index = tuple[int | slice, ...]
 
 REDUCTIONS = ("none", "mean", "sum")
-SUM = _core.measures["sum"]
-TOTAL = _core.measures["total"]
-PLAIN = np.array([1.0, 0.0, -math.inf, 0.0, 0.0])
 
 # 1/log(base) to twice the precision of a double, for the bases that people use.
 INVERSE_LOGS = {
@@ -79,56 +74,7 @@ def check_reduction(reduction: str, keepdims: bool = False) -> None:
         raise ValueError('keepdims=True keeps an axis of the rows: it needs reduction="none"')
 
 
-# ---- rows -----------------------------------------------------------------------------------
-
-
-def reduce_rows(
-    measure: Measure,
-    names: tuple[str, ...],
-    values: tuple[Any, ...],
-    axis: Axis,
-    base: float | None,
-    log_floor: float | None,
-    normalize: bool,
-    keepdims: bool,
-    out: Array | None,
-    reduction: str,
-    check: bool,
-    additive: bool = True,
-) -> Any:
-    """Return one number a row, or their mean or sum.
-
-    `additive` measures are sums over entries, so the sum over all rows is the measure of all
-    entries as one row: one pass, no result a row.
-    """
-    vector = parameters(measure, base, log_floor, normalize)
-    arrays = values
-    if not all(type(value) is np.ndarray for value in values):
-        arrays = tuple(map(as_array, values, names))
-    if axis == -1 and reduction == "none" and out is None and not (keepdims or check):
-        result = measure.direct(arrays, vector)
-        if result is not None:
-            return result
-    check_reduction(reduction, keepdims)
-    arrays = tuple(map(as_array, values, names))
-    if not normalize:
-        for array, name in zip(arrays, names, strict=True):
-            check_integers(array, name)
-    dtype = kernel_dtype(arrays)
-    rows = Rows(arrays, names, axis)
-    if check:
-        check_rows(rows, names, dtype, normalize)
-    if reduction == "none":
-        return _each_row(measure, rows, dtype, vector, keepdims, out)
-    scale = vector if reduction == "sum" else _core.divided(vector, rows.count)
-    if additive and not normalize:
-        result, status = whole_sum(measure, rows.views, dtype, scale)
-    else:
-        parts = row_results(measure, rows, dtype, vector)
-        result, status = sum_results(parts, rows.count, dtype, reduction)
-    if status:
-        _core.report_invalid(measure.name)
-    return deliver(result, out)
+# ---- axes ------------------------------------------------------------------------------------
 
 
 class Rows:
@@ -171,105 +117,7 @@ class Rows:
         return tuple(1 if i in self.axes else next(rest) for i in range(dimensions))
 
 
-def _each_row(
-    measure: Measure, rows: Rows, dtype: np.dtype[Any], vector: Array, keepdims: bool,
-    out: Array | None,
-) -> Any:
-    """Return the results of all rows."""
-    shape = rows.kept_shape() if keepdims else rows.outer
-    check_out(out, shape, dtype)
-    merged = [merge_core(view, len(rows.core)) for view in rows.views]
-    native = all(
-        view is not None and view.dtype == dtype and view.flags.aligned for view in merged
-    )
-    overlaps = out is not None and any(np.may_share_memory(out, view) for view in rows.views)
-    result = np.empty(shape, dtype) if out is None or overlaps or out.dtype != dtype else out
-    flat = np.squeeze(result, axis=rows.axes) if keepdims else result
-    if native:
-        measure.ufunc(*merged, vector, out=flat)
-    else:
-        status = 0
-        for index, values, invalid in row_results(measure, rows, dtype, vector):
-            flat[index] = values
-            status |= invalid
-        if status:
-            _core.report_invalid(measure.name)
-    return deliver(result, out)
-
-
-def row_results(
-    measure: Measure, rows: Rows, dtype: np.dtype[Any], vector: Array
-) -> Iterator[tuple[Index, Array, int]]:
-    """Yield results block by block: where they belong, their values, status bits."""
-    if rows.length > SEGMENT:
-        for place in np.ndindex(rows.outer):
-            row, status = long_row(measure, [view[place] for view in rows.views], dtype, vector)
-            yield place, row, status
-        return
-    scratch = [np.empty(0, dtype) for _ in rows.views]
-    for index in blocks(rows.outer, SEGMENT // max(rows.length, 1)):
-        pieces = [view[index] for view in rows.views]
-        shape = pieces[0].shape[: pieces[0].ndim - len(rows.core)]
-        for i, piece in enumerate(pieces):
-            if scratch[i].size < piece.size:
-                scratch[i] = np.empty(piece.size, dtype)
-            pieces[i] = contiguous(piece, dtype, scratch[i]).reshape(-1, rows.length)
-            if rows.length == 0:
-                pieces[i] = np.empty((math.prod(shape), 0), dtype)
-        values = np.empty(pieces[0].shape[0], dtype)
-        status = measure.compute(tuple(pieces), vector, values)
-        yield index, values.reshape(shape), status
-
-
-# ---- one row, or everything as one row ---------------------------------------------------------
-
-
-def long_row(
-    measure: Measure, views: Sequence[Array], dtype: np.dtype[Any], vector: Array
-) -> tuple[Any, int]:
-    """Return the result of one row that is read in pieces, and status bits."""
-    length, double = views[0].size, dtype == np.float64
-    inverses = []
-    if int(vector[4]) & NORMALIZE:
-        for view in views:
-            total = LongRow(TOTAL, double, length, PLAIN)
-            for piece in pieces_of([view], dtype):
-                total.accumulate(piece)
-            inverses.append(total.sums())
-    row = LongRow(measure, double, length, vector, inverses)
-    for piece in pieces_of(views, dtype):
-        row.accumulate(piece)
-    return row.finish(), row.status
-
-
-def whole_sum(
-    measure: Measure, views: Sequence[Array], dtype: np.dtype[Any], vector: Array
-) -> tuple[Any, int]:
-    """Return the measure of all entries as one row, in logical order, and status bits."""
-    if all(is_plain(view, dtype) for view in views):
-        result = np.empty((), dtype)
-        status = measure.compute(tuple(view.reshape(-1) for view in views), vector, result)
-        return result[()], status
-    return long_row(measure, views, dtype, vector)
-
-
-def sum_results(
-    parts: Iterator[tuple[Index, Any, int]], count: int, dtype: np.dtype[Any], reduction: str
-) -> tuple[Any, int]:
-    """Return the sum or mean of results that come block by block, and status bits."""
-    status = 0
-
-    def results() -> Iterator[list[Array]]:
-        nonlocal status
-        for _, values, invalid in parts:
-            status |= invalid
-            yield [np.atleast_1d(values)]
-
-    scale = _core.divided(PLAIN, count) if reduction == "mean" else PLAIN
-    total = LongRow(SUM, dtype == np.float64, count, scale)
-    for piece in segments(results(), 1, dtype):
-        total.accumulate(piece)
-    return total.finish(), status
+# ---- pieces of arrays -------------------------------------------------------------------------
 
 
 def pieces_of(views: Sequence[Array], dtype: np.dtype[Any]) -> Iterator[tuple[Array, ...]]:
@@ -297,9 +145,6 @@ def segments(
                 buffer[:filled] = buffer[SEGMENT : SEGMENT + filled]
     if filled:
         yield tuple(buffer[:filled] for buffer in buffers)
-
-
-# ---- pieces of arrays -------------------------------------------------------------------------
 
 
 def blocks(shape: tuple[int, ...], largest: int) -> Iterator[Index]:
@@ -347,7 +192,9 @@ def merge_core(view: Array, count: int) -> Array | None:
             return None
         expected *= length
     return np.lib.stride_tricks.as_strided(
-        view, (*view.shape[:outer], math.prod(core)), (*view.strides[:outer], step),
+        view,
+        (*view.shape[:outer], math.prod(core)),
+        (*view.strides[:outer], step),
         writeable=False,
     )
 
@@ -375,59 +222,3 @@ def deliver(result: Any, out: Array | None) -> Any:
         check_out(out, np.shape(result), np.asarray(result).dtype)
         out[...] = result
     return out
-
-
-# ---- check=True -------------------------------------------------------------------------------
-
-
-def check_rows(
-    rows: Rows, names: Sequence[str], dtype: np.dtype[Any], normalize: bool
-) -> None:
-    """Raise a ValueError that names the first row that is no distribution, and the rule."""
-    n = rows.length
-    allowed = 1e-6 * math.sqrt(n) + 4 * n * float(np.finfo(dtype).eps)
-    for view, name in zip(rows.views, names, strict=True):
-        single = Rows([view], [name], tuple(range(-len(rows.core), 0)))
-        for index, totals, _ in row_results(TOTAL, single, dtype, PLAIN):
-            if normalize:
-                good = (totals > 0) & (totals < math.inf)
-            else:
-                good = np.abs(totals - 1) <= allowed
-            if np.all(good):
-                continue
-            first = np.unravel_index(int(np.argmin(good)), np.shape(good))
-            block = view[index]
-            row = np.asarray(block[first], dtype=np.float64)
-            place = _place(index, first, rows.outer)
-            where = f"{name}: row {place}" if rows.outer else name
-            _explain_row(where, row, float(np.asarray(totals)[first]), allowed, normalize)
-
-
-def _place(index: Index, first: tuple[Any, ...], outer: tuple[int, ...]) -> Any:
-    """Return the position of an item of a block within the whole: an int for one axis."""
-    lead = [i for i in index if not isinstance(i, slice)]
-    offset = [i.start for i in index if isinstance(i, slice)]
-    inner = [int(i) for i in first]
-    if offset and inner:
-        inner[0] += offset[0]
-    whole = tuple(int(i) for i in lead) + tuple(inner)
-    return whole[0] if len(outer) == 1 else whole
-
-
-def _explain_row(
-    where: str, row: Array, total: float, allowed: float, normalize: bool
-) -> None:
-    """Raise the error that says what is wrong with this row."""
-    bad = ~(row >= 0)
-    if bad.any():
-        place = np.unravel_index(int(np.argmax(bad)), row.shape)
-        column = int(place[0]) if len(place) == 1 else tuple(int(i) for i in place)
-        raise ValueError(
-            f"{where} holds {row[place]} at {column}: probabilities must be 0 or more"
-        )
-    if normalize:
-        raise ValueError(f"{where} sums to {total}: weights need a positive, finite sum")
-    raise ValueError(
-        f"{where} sums to {total}, not to 1 within {allowed:.2g}: "
-        "pass normalize=True to divide rows by their sums"
-    )

@@ -1,0 +1,72 @@
+"""check=True: errors that name the first bad row or element, its value and the rule."""
+
+import math
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from fastent._arrays import Array
+from fastent._core import SEGMENT
+from fastent._plan import Index, Rows, blocks
+from fastent._run import PLAIN, TOTAL, row_results
+
+
+def check_rows(rows: Rows, names: Sequence[str], dtype: np.dtype[Any], normalize: bool) -> None:
+    """Raise a ValueError that names the first row that is no distribution, and the rule."""
+    n = rows.length
+    allowed = 1e-6 * math.sqrt(n) + 4 * n * float(np.finfo(dtype).eps)
+    for view, name in zip(rows.views, names, strict=True):
+        single = Rows([view], [name], tuple(range(-len(rows.core), 0)))
+        for index, totals, _ in row_results(TOTAL, single, dtype, PLAIN):
+            if normalize:
+                good = (totals > 0) & (totals < math.inf)
+            else:
+                good = np.abs(totals - 1) <= allowed
+            if np.all(good):
+                continue
+            first = np.unravel_index(int(np.argmin(good)), np.shape(good))
+            block = view[index]
+            row = np.asarray(block[first], dtype=np.float64)
+            place = place_of(index, first, rows.outer)
+            where = f"{name}: row {place}" if rows.outer else name
+            _explain_row(where, row, float(np.asarray(totals)[first]), allowed, normalize)
+
+
+def check_unit(array: Array, name: str) -> None:
+    """Raise a ValueError that names the first element outside [0, 1]."""
+    for index in blocks(array.shape, SEGMENT):
+        block = array[index]
+        good = np.asarray((block >= 0) & (block <= 1))
+        if good.all():
+            continue
+        first = np.unravel_index(int(np.argmin(good)), good.shape)
+        place = place_of(index, first, array.shape)
+        where = f"{name}: element {place}" if array.shape else name
+        raise ValueError(f"{where} is {np.asarray(block)[first]}: it must lie in [0, 1]")
+
+
+def place_of(index: Index, first: tuple[Any, ...], outer: tuple[int, ...]) -> Any:
+    """Return the position of an item of a block within the whole: an int for one axis."""
+    lead = [i for i in index if not isinstance(i, slice)]
+    offset = [i.start for i in index if isinstance(i, slice)]
+    inner = [int(i) for i in first]
+    if offset and inner:
+        inner[0] += offset[0]
+    whole = tuple(int(i) for i in lead) + tuple(inner)
+    return whole[0] if len(outer) == 1 else whole
+
+
+def _explain_row(where: str, row: Array, total: float, allowed: float, normalize: bool) -> None:
+    """Raise the error that says what is wrong with this row."""
+    bad = ~(row >= 0)
+    if bad.any():
+        place = np.unravel_index(int(np.argmax(bad)), row.shape)
+        column = int(place[0]) if len(place) == 1 else tuple(int(i) for i in place)
+        raise ValueError(f"{where} holds {row[place]} at {column}: probabilities must be 0 or more")
+    if normalize:
+        raise ValueError(f"{where} sums to {total}: weights need a positive, finite sum")
+    raise ValueError(
+        f"{where} sums to {total}, not to 1 within {allowed:.2g}: "
+        "pass normalize=True to divide rows by their sums"
+    )

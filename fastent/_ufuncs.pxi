@@ -1,0 +1,151 @@
+"""Included by _core.pyx: the ufuncs and gufuncs of the measures."""
+
+# ---- inner loops ------------------------------------------------------------------------------
+
+cdef struct Loop:
+    int measure
+    int real
+    Kind kinds[2]
+
+
+cdef void rows_ufunc(char **args, const cnp.npy_intp *dimensions, const cnp.npy_intp *steps,
+                     void *data) noexcept nogil:
+    """Inner loop of "(n)[,(n)],(k)->()"."""
+    cdef const Loop *loop = <const Loop *> data
+    cdef const fe_measure *measure = &table[loop.measure]
+    cdef int operands = measure.operands, i
+    cdef fe_params params
+    cdef Rows work
+    cdef fe_mode mode
+    cdef int status
+    work.operands = operands
+    work.real = loop.real
+    work.rows = dimensions[0]
+    work.columns = dimensions[1]
+    for i in range(operands):
+        work.data[i] = args[i]
+        work.outer[i] = steps[i]
+        work.core[i] = steps[operands + 2 + i]
+    work.out = args[operands + 1]
+    work.out_step = steps[operands + 1]
+    read_parameters(args[operands], steps[2 * operands + 2], &params)
+    mode = fe_enter()
+    status = rows_loop(table, measure, &work, &params)
+    fe_leave(mode, 0 if status < 0 else <unsigned> status)
+    if status < 0:
+        with gil:
+            raise_in_ufunc()
+
+
+cdef void map_ufunc(char **args, const cnp.npy_intp *dimensions, const cnp.npy_intp *steps,
+                    void *data) noexcept nogil:
+    """Inner loop of a pointwise measure and its three scalars."""
+    cdef const Loop *loop = <const Loop *> data
+    cdef const fe_measure *measure = &table[loop.measure]
+    cdef int operands = measure.operands
+    cdef fe_params params
+    cdef fe_mode mode
+    cdef unsigned status
+    if dimensions[0] == 0:
+        return
+    params.scale_high = (<const double *> args[operands])[0]
+    params.scale_low = (<const double *> args[operands + 1])[0]
+    params.log_floor = (<const double *> args[operands + 2])[0]
+    params.flags = 0
+    mode = fe_enter()
+    status = map_loop(measure, loop.real, dimensions[0], <const char **> args, <const Py_ssize_t *> steps, &loop.kinds[0],
+                      args[operands + 3], steps[operands + 3], &params)
+    fe_leave(mode, status)
+
+
+cdef void pick_ufunc(char **args, const cnp.npy_intp *dimensions, const cnp.npy_intp *steps,
+                     void *data) noexcept nogil:
+    """Inner loop of "(n),()->()": the entry that a label names. Labels are checked before."""
+    cdef const Loop *loop = <const Loop *> data
+    cdef Py_ssize_t r
+    cdef const char *entry
+    for r in range(dimensions[0]):
+        entry = args[0] + r * steps[0] + (<const long long *> (args[1] + r * steps[1]))[0] * steps[3]
+        if loop.real == FE_F32:
+            (<float *> (args[2] + r * steps[2]))[0] = (<const float *> entry)[0]
+        else:
+            (<double *> (args[2] + r * steps[2]))[0] = (<const double *> entry)[0]
+
+
+cdef extern from "Python.h":
+    void PyErr_SetNone(object)
+
+
+cdef void raise_in_ufunc() noexcept with gil:
+    """Leave a MemoryError for NumPy to find after the loop."""
+    PyErr_SetNone(MemoryError)
+
+
+# ---- making them ------------------------------------------------------------------------------
+
+# The dtypes that targets are read in, each against float32 and float64 probabilities.
+cdef int[8] TARGET_TYPES = [cnp.NPY_FLOAT, cnp.NPY_DOUBLE, cnp.NPY_BOOL, cnp.NPY_BYTE,
+                            cnp.NPY_UBYTE, cnp.NPY_INT32, cnp.NPY_INT64, cnp.NPY_UINT64]
+
+
+cdef object make_ufunc(int measure):
+    """The ufunc or gufunc of a measure. Its tables live as long as the process."""
+    cdef const fe_measure *m = &fe_isas[0].measures[measure]
+    cdef bint targets = m.shape == FE_MAP and m.operands == 2
+    cdef int inputs = m.operands + (3 if m.shape == FE_MAP else 1)
+    cdef int count = 14 if targets else 2, i = 0, k, real_type, target
+    cdef Loop *loops = <Loop *> malloc(count * sizeof(Loop))
+    cdef void **data = <void **> malloc(count * sizeof(void *))
+    cdef cnp.PyUFuncGenericFunction *functions = <cnp.PyUFuncGenericFunction *> malloc(
+        count * sizeof(cnp.PyUFuncGenericFunction))
+    cdef char *types = <char *> malloc(count * (inputs + 1))
+    if loops == NULL or data == NULL or functions == NULL or types == NULL:
+        raise MemoryError
+    for real_type in range(2):
+        for target in range(8 if targets else 1):
+            if targets and target == 1 - real_type:
+                continue  # float32 with float64: promoted by NumPy
+            loops[i].measure = measure
+            loops[i].real = real_type
+            loops[i].kinds[0] = loops[i].kinds[1] = KIND_F32 if real_type == FE_F32 else KIND_F64
+            for k in range(inputs + 1):
+                types[i * (inputs + 1) + k] = cnp.NPY_DOUBLE
+            for k in range(m.operands):
+                types[i * (inputs + 1) + k] = TARGET_TYPES[real_type]
+            types[i * (inputs + 1) + inputs] = TARGET_TYPES[real_type]
+            if targets and target > 1:
+                loops[i].kinds[0] = <Kind> target
+                types[i * (inputs + 1)] = TARGET_TYPES[target]
+            data[i] = &loops[i]
+            functions[i] = <cnp.PyUFuncGenericFunction> (
+                map_ufunc if m.shape == FE_MAP else rows_ufunc)
+            i += 1
+    if m.shape == FE_MAP:
+        return cnp.PyUFunc_FromFuncAndData(functions, data, types, count, inputs, 1,
+                                           cnp.PyUFunc_None, m.name, NULL, 0)
+    return cnp.PyUFunc_FromFuncAndDataAndSignature(
+        functions, data, types, count, inputs, 1, cnp.PyUFunc_None, m.name, NULL, 0,
+        b"(n),(k)->()" if m.operands == 1 else b"(n),(n),(k)->()")
+
+
+cdef object make_pick():
+    cdef Loop *loops = <Loop *> malloc(2 * sizeof(Loop))
+    cdef void **data = <void **> malloc(2 * sizeof(void *))
+    cdef cnp.PyUFuncGenericFunction *functions = <cnp.PyUFuncGenericFunction *> malloc(
+        2 * sizeof(cnp.PyUFuncGenericFunction))
+    cdef char *types = <char *> malloc(6)
+    cdef int i
+    if loops == NULL or data == NULL or functions == NULL or types == NULL:
+        raise MemoryError
+    for i in range(2):
+        loops[i].real = i
+        data[i] = &loops[i]
+        functions[i] = <cnp.PyUFuncGenericFunction> pick_ufunc
+        types[3 * i] = types[3 * i + 2] = TARGET_TYPES[i]
+        types[3 * i + 1] = cnp.NPY_INT64
+    return cnp.PyUFunc_FromFuncAndDataAndSignature(functions, data, types, 2, 2, 1,
+                                                   cnp.PyUFunc_None, b"pick", NULL, 0,
+                                                   b"(n),()->()")
+
+
+pick = make_pick()
