@@ -36,6 +36,10 @@ typedef struct fe_params {
   unsigned flags;
 } fe_params;
 
+/* What entries of a normalised row are multiplied by: a power of two that keeps the others in
+ * range, then 1/sum as high + low. */
+#define FE_INVERSE 3
+
 /* Rows of a block: operand i of row r starts at (char *)operand[i] + r * stride[i]. Entries of a
  * row are contiguous; blocks of short rows are contiguous as a whole. */
 typedef struct fe_block {
@@ -43,8 +47,7 @@ typedef struct fe_block {
   ptrdiff_t stride[2];
   size_t rows, columns;
   size_t row_length;        /* columns of the whole row, of which this block may be a piece */
-  const double *inverse[2]; /* NULL, or 1/sum of row r as high, low at [2r], [2r + 1]: then
-                               every entry is multiplied by it */
+  const double *inverse[2]; /* NULL, or FE_INVERSE numbers a row, see above */
 } fe_block;
 
 /* Adds the block's terms to the double-double sums high[r] + low[r]. */

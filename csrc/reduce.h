@@ -26,12 +26,13 @@
 /* ---- careful: up to a leaf of one row ---------------------------------------------------------
  */
 
-/* p * (1/sum) as a pair; the inverse is a pair itself. NULL stands for 1. */
+/* p / sum as a pair; NULL stands for a sum of 1. */
 INLINE pair64 ROW(scaled)(g64 p, const double *inverse) {
   if (inverse == NULL) return (pair64){p, g64_set(0)};
+  const g64 x = g64_mul(p, g64_set(inverse[0]));
   pair64 a;
-  a.high = g64_two_product(p, g64_set(inverse[0]), &a.low);
-  a.low = g64_add(a.low, g64_mul(p, g64_set(inverse[1])));
+  a.high = g64_two_product(x, g64_set(inverse[1]), &a.low);
+  a.low = g64_add(a.low, g64_mul(x, g64_set(inverse[2])));
   return a;
 }
 
@@ -196,8 +197,9 @@ static unsigned ROW(accumulate)(const fe_block *block, const fe_params *params, 
     const real *q = OPERANDS == 1
                         ? p
                         : (const void *)((const char *)block->operand[1] + row * block->stride[1]);
-    const double *inverse_p = normalize ? block->inverse[0] + 2 * r : NULL;
-    const double *inverse_q = normalize && OPERANDS == 2 ? block->inverse[1] + 2 * r : inverse_p;
+    const double *inverse_p = normalize ? block->inverse[0] + FE_INVERSE * r : NULL;
+    const double *inverse_q =
+        normalize && OPERANDS == 2 ? block->inverse[1] + FE_INVERSE * r : inverse_p;
     for (size_t i = 0; i < n; i += FE_LEAF) {
       const size_t count = n - i < FE_LEAF ? n - i : FE_LEAF;
 #if FAST

@@ -97,8 +97,10 @@ INLINE pair64 g64_log_pair(g64 x) {
   const g64 n_high = g64_mul(n, g64_set(FE_LN2_HIGH));
   const g64 high = g64_add(n_high, f); /* exact with its residual: |n log 2| > |f| or n = 0 */
   const g64 residual = g64_sub(f, g64_sub(high, n_high));
-  const g64 low = g64_fma(n, g64_set(FE_LN2_LOW), residual);
-  return (pair64){high, g64_sub(low, g64_sub(half, g64_mul(s, tail)))};
+  g64 low = g64_fma(n, g64_set(FE_LN2_LOW), residual);
+  low = g64_sub(low, g64_sub(half, g64_mul(s, tail)));
+  const g64 rounded = g64_add(high, low);
+  return (pair64){rounded, g64_add(g64_sub(high, rounded), low)};
 }
 
 /* As g64_log_pair for all numbers: 0 -> -inf, +inf -> +inf, negative and NaN -> NaN. */

@@ -248,7 +248,7 @@ cdef class LongRow:
     cdef double high[16]
     cdef double low[16]
     cdef fe_params params
-    cdef double inverse[2][2]
+    cdef double inverse[2][FE_INVERSE]
     cdef readonly unsigned status
 
     def __cinit__(self, Measure measure, bint double_precision, Py_ssize_t length,

@@ -293,7 +293,7 @@ def kl_divergence(
     >>> print(fe.kl_divergence([[0.5, 0.5], [0.25, 0.75]], [0.25, 0.75]))
     [0.14384104 0.        ]
     """
-    measure = KL_DIVERGENCE if generalized or normalize else KL_DIVERGENCE_PLAIN
+    measure = KL_DIVERGENCE if generalized else KL_DIVERGENCE_PLAIN
     return reduce_rows(
         measure,
         ("p", "q"),

@@ -6,6 +6,7 @@ cdef extern from "fastent.h" nogil:
         FE_LEAF
         FE_SEGMENT
         FE_SHORT
+        FE_INVERSE
         FE_INVALID
         FE_NORMALIZE
         FE_BITS

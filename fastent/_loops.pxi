@@ -15,7 +15,7 @@ from libc.string cimport memset, strcmp
 from libc.math cimport NAN, fma
 
 from fastent._kernels cimport (
-    FE_F32, FE_INVALID, FE_NORMALIZE, FE_SEGMENT, FE_SHORT,
+    FE_F32, FE_INVALID, FE_INVERSE, FE_NORMALIZE, FE_SEGMENT, FE_SHORT,
     fe_block, fe_combine, fe_isas, fe_map, fe_measure, fe_measure_count, fe_params,
 )
 
@@ -144,15 +144,20 @@ cdef unsigned sum_block(const fe_measure *measure, const Rows *work, const Scrat
 
 cdef void invert(const double *high, const double *low, Py_ssize_t rows,
                  double *inverse) noexcept nogil:
-    """1/(high + low) as pairs. An all-zero row gives NaN, so that its result is NaN."""
+    """1/(high + low) as pairs, and a power of two that keeps them in range (FE_INVERSE).
+
+    An all-zero row gives NaN, so that its result is NaN.
+    """
     cdef Py_ssize_t r
-    cdef double total, first, rest
+    cdef double total, scale, first, rest
     for r in range(rows):
-        total = high[r]
+        scale = 1.4272476927059599e45 if high[r] < 1.4996968138956309e-241 else 7.006492321624085e-46 if high[r] > 6.668014432879854e+240 else 1
+        total = high[r] * scale
         first = 1 / total if total != 0 else NAN
-        rest = fma(-first, total, 1.0) - first * low[r]
-        inverse[2 * r] = first
-        inverse[2 * r + 1] = first * rest
+        rest = fma(-first, total, 1.0) - first * (low[r] * scale)
+        inverse[FE_INVERSE * r] = scale
+        inverse[FE_INVERSE * r + 1] = first
+        inverse[FE_INVERSE * r + 2] = first * rest
 
 
 cdef int rows_loop(const fe_measure *table, const fe_measure *measure, const Rows *work,
@@ -160,7 +165,7 @@ cdef int rows_loop(const fe_measure *table, const fe_measure *measure, const Row
     """Results of all rows. Returns status bits, or -1 if there is no memory for gathering."""
     cdef double high[STATE_ROOM]
     cdef double low[STATE_ROOM]
-    cdef double inverses[2][2 * BLOCK_ROWS]
+    cdef double inverses[2][FE_INVERSE * BLOCK_ROWS]
     cdef double results[BLOCK_ROWS]
     cdef const double *inverse[2]
     cdef const double *none[2]

@@ -60,7 +60,7 @@ INLINE void CAREFUL_NAME(kl_divergence_plain)(sum64 *sum, pair64 p, pair64 q,
   const g64 difference = g64_two_sum(p.high, g64_sub(g64_set(0), q.high), &residual);
   sum64_add_signed(sum, phi);
   sum64_add_signed(sum, difference);
-  sum->residual = g64_add(sum->residual, residual);
+  sum->residual = g64_add(sum->residual, g64_add(residual, g64_sub(p.low, q.low)));
 }
 #endif
 

@@ -126,23 +126,23 @@ class NpyWriter:
         self._path = Path(os.path.realpath(path))
         self._temporary = self._path.with_name(f".{self._path.name}.{secrets.token_hex(4)}.tmp")
         self._shape = shape
-        self._header_written = False
+        self._file: BinaryIO | None = None
 
     def __enter__(self) -> NpyWriter:
-        """Create the temporary file, in the same folder so that it can be renamed."""
-        self._file = open(self._temporary, "xb")
+        """Begin. The file is made later, within the block, where no Ctrl-C can orphan it."""
         return self
 
     def write(self, values: NDArray[Any]) -> None:
         """Append `values`; the first block decides the dtype of the file."""
-        if not self._header_written:
+        if self._file is None:
+            # In the same folder, so that it can be renamed.
+            self._file = open(self._temporary, "xb")  # noqa: SIM115
             header = {
                 "descr": npy_format.dtype_to_descr(values.dtype),
                 "fortran_order": False,
                 "shape": self._shape,
             }
             npy_format.write_array_header_1_0(self._file, header)
-            self._header_written = True
         self._file.write(np.ascontiguousarray(values).data)
 
     def __exit__(
@@ -153,12 +153,13 @@ class NpyWriter:
     ) -> None:
         """Put the file in its place, or remove it after a failure."""
         try:
-            with self._file:
+            if self._file is not None:
+                with self._file as file:
+                    if kind is None:
+                        file.flush()
+                        os.fsync(file.fileno())
                 if kind is None:
-                    self._file.flush()
-                    os.fsync(self._file.fileno())
-            if kind is None:
-                os.replace(self._temporary, self._path)
+                    os.replace(self._temporary, self._path)
         finally:
             self._temporary.unlink(missing_ok=True)
 

@@ -7,7 +7,7 @@ import re
 import time
 import warnings
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack
+from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -127,10 +127,8 @@ def run(
     for job in jobs:
         begin = time.perf_counter()
         statistics = Statistics() if len(jobs) > 1 else overall
-        with ExitStack() as stack:
-            writer = None
-            if job.output is not None:
-                writer = stack.enter_context(NpyWriter(job.output, job.rows.shape))
+        output = nullcontext() if job.output is None else NpyWriter(job.output, job.rows.shape)
+        with output as writer:
             for values in _score_blocks(request, job):
                 if writer is not None:
                     writer.write(values)
@@ -163,7 +161,7 @@ def _score_blocks(request: Request, job: Job) -> Iterator[NDArray[Any]]:
         except ValueError as error:
             row, reason = _find_row(call, operands, job.rows, error)
             row = None if row is None else done + row
-            raise DataError(_explain(job.path, row, reason)) from error
+            raise DataError(_explain(request.measure, job, row, reason)) from error
         # Let go of a copied block before the next one is made.
         del operands
         yield values
@@ -197,9 +195,14 @@ def _find_row(
     return None, error
 
 
-def _explain(path: Path, row: int | None, error: ValueError) -> str:
+def _explain(measure: Measure, job: Job, row: int | None, error: ValueError) -> str:
     """Return the message for a row that was scored alone, so that its own count began at 0."""
+    path = job.path
     message = " ".join(str(error).split()).replace("normalize=True", "--normalize")
+    for word, file in zip((measure.first, measure.second), job.rows.files, strict=False):
+        # Who works with files knows the operand by its file.
+        if message.startswith(f"{word}: "):
+            path, message = file.path, message.removeprefix(f"{word}: ")
     if row is None:
         return f"{path}: {message}"
     message, found = re.subn(r"(\b(?:row|index|element) |\w\[)0\b(?!\.)", rf"\g<1>{row}", message)
