@@ -119,8 +119,10 @@ INLINE g64 g64_exp_pair(g64 x, g64 low) {
   const g64 magic = g64_set(0x1.8p52); /* adding it rounds to an integer, held in the last bits */
   const g64 shifted = g64_fma(inside, g64_set(FE_INVERSE_LN2), magic);
   const g64 k = g64_sub(shifted, magic);
-  g64 r = g64_sub(inside, g64_mul(k, g64_set(FE_LN2_HIGH)));
-  const g64 r_low = g64_sub(low, g64_mul(k, g64_set(FE_LN2_LOW)));
+  const g64 r_high = g64_sub(inside, g64_mul(k, g64_set(FE_LN2_HIGH))); /* exact */
+  const g64 k_low = g64_mul(k, g64_set(FE_LN2_LOW));
+  const g64 r = g64_sub(r_high, k_low);
+  const g64 r_low = g64_add(g64_sub(g64_sub(r_high, r), k_low), low);
   const g64 q = g64_polynomial(r, FE_EXP_F64, 11);
   const g64 y =
       g64_add(g64_set(1), g64_add(r, g64_fma(g64_mul(r, r), q, g64_fma(r_low, r, r_low))));

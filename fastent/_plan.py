@@ -8,6 +8,7 @@ scratch buffer one by one, never the whole.
 import math
 from collections.abc import Iterator, Sequence
 from functools import lru_cache
+from numbers import Real
 from typing import Any
 
 import numpy as np
@@ -30,11 +31,30 @@ INVERSE_LOGS = {
 # ---- parameters -----------------------------------------------------------------------------
 
 
-@lru_cache(maxsize=256)
 def parameters(
     measure: Measure, base: float | None, log_floor: float | None, normalize: bool
 ) -> Array:
     """Return what the kernels need beside the arrays, as one vector."""
+    try:
+        return _parameters(measure, base, log_floor, normalize)
+    except TypeError:  # what cannot be hashed is no number either
+        _check_number("base", base)
+        _check_number("log_floor", log_floor)
+        raise
+
+
+def _check_number(name: str, value: Any) -> None:
+    """Raise TypeError unless this is a real number or None."""
+    if value is not None and not isinstance(value, Real):
+        raise TypeError(f"{name} must be a number or None, not {value!r}")
+
+
+@lru_cache(maxsize=256)
+def _parameters(
+    measure: Measure, base: float | None, log_floor: float | None, normalize: bool
+) -> Array:
+    _check_number("base", base)
+    _check_number("log_floor", log_floor)
     flags = NORMALIZE if normalize else 0
     if base == 2 and measure.exact_bits:
         flags |= BITS
@@ -51,10 +71,7 @@ def _inverse_log(base: float) -> tuple[float, float]:
     """Return 1/log(base) as a sum of two doubles."""
     if base in INVERSE_LOGS:
         return INVERSE_LOGS[int(base)]
-    try:
-        value = float(base)
-    except (TypeError, ValueError):
-        value = math.nan
+    value = float(base)
     if not 0 < value < math.inf or value == 1:
         raise ValueError(f"base must be a positive number other than 1, or None, not {base!r}")
     from decimal import Decimal, localcontext
