@@ -13,7 +13,7 @@ ctypedef fused real:
     double
 
 
-cdef inline real surprisal(real p, double floor=-INFINITY) noexcept nogil:
+cdef inline real surprisal(real p, double floor) noexcept nogil:
     """-max(log p, floor); NaN for p < 0."""
     if p < 0:
         return <real> NAN
@@ -32,7 +32,7 @@ cdef inline real entropy_term(real p) noexcept nogil:
     return <real> (0.0 - <double> p * log(<double> p))
 
 
-cdef inline real cross_entropy_term(real p, real q, double floor=-100.0) noexcept nogil:
+cdef inline real cross_entropy_term(real p, real q, double floor) noexcept nogil:
     """-p max(log q, floor), 0 at p = 0; NaN for p < 0, q < 0 or q NaN."""
     if p < 0 or q < 0 or q != q:
         return <real> NAN
@@ -44,7 +44,7 @@ cdef inline real cross_entropy_term(real p, real q, double floor=-100.0) noexcep
     return <real> (0.0 - <double> p * log_q)
 
 
-cdef inline real binary_cross_entropy(real target, real prob, double floor=-100.0) noexcept nogil:
+cdef inline real binary_cross_entropy(real target, real prob, double floor) noexcept nogil:
     """-t max(log x, floor) - (1 - t) max(log(1 - x), floor); NaN outside [0, 1]."""
     cdef double t = target, x = prob, loss = 0, part
     if not (0 <= t <= 1 and 0 <= x <= 1):
@@ -58,7 +58,7 @@ cdef inline real binary_cross_entropy(real target, real prob, double floor=-100.
     return <real> (loss + 0.0)
 
 
-cdef inline real kl_term(real p, real q, double floor=-100.0) noexcept nogil:
+cdef inline real kl_term(real p, real q, double floor) noexcept nogil:
     """phi = p log(p/q) - p + q >= 0 with q judged as kl_divergence does; NaN for p < 0 or q < 0."""
     cdef double a = p, b = q, lowest = exp(floor), v, w, series, factor, power
     cdef int k
