@@ -7,8 +7,7 @@ from typing import Any
 import numpy as np
 
 from fastent._arrays import Array
-from fastent._core import SEGMENT
-from fastent._plan import Index, Rows, blocks
+from fastent._plan import PIECE, Index, Rows, blocks
 from fastent._run import PLAIN, TOTAL, row_results
 
 
@@ -35,7 +34,7 @@ def check_rows(rows: Rows, names: Sequence[str], dtype: np.dtype[Any], normalize
 
 def check_unit(array: Array, name: str) -> None:
     """Raise a ValueError that names the first element outside [0, 1]."""
-    for index in blocks(array.shape, SEGMENT):
+    for index in blocks(array.shape, PIECE):
         block = array[index]
         good = np.asarray((block >= 0) & (block <= 1))
         if good.all():

@@ -17,6 +17,7 @@ from contextlib import contextmanager
 import os
 
 cimport cython
+from libc.stdlib cimport malloc
 cimport numpy as cnp
 
 import numpy as np
@@ -288,8 +289,12 @@ cdef class LongRow:
         block.row_length = self.length
         with nogil:
             mode = fe_enter()
-            self.status |= measure.accumulate[self.real](&block, &self.params, high, low)
-            fe_combine(self.high, self.low, high, low, 1)
+            if self.seen == 0:
+                self.status |= measure.accumulate[self.real](&block, &self.params, self.high,
+                                                             self.low)
+            else:
+                self.status |= measure.accumulate[self.real](&block, &self.params, high, low)
+                fe_combine(self.high, self.low, high, low, 1)
             fe_leave(mode, 0)
         self.seen += block.columns
 

@@ -9,8 +9,8 @@ import numpy as np
 from fastent import _core
 from fastent._arrays import FLOAT32, FLOAT64, Array, as_array
 from fastent._check import check_unit
-from fastent._core import SEGMENT, Measure
-from fastent._plan import Index, blocks, check_reduction, contiguous, deliver, parameters
+from fastent._core import Measure
+from fastent._plan import PIECE, Index, blocks, check_reduction, contiguous, deliver, parameters
 from fastent._run import sum_results, whole_sum
 
 
@@ -50,7 +50,7 @@ def map_elements(
             check_unit(array, name)
     if reduction == "none":
         if dtype == FLOAT32:  # float64 scalars beside float32 arrays are Python's, and weak
-            arrays = [FLOAT32.type(a) if a.dtype == FLOAT64 else a for a in arrays]
+            arrays = [a.astype(FLOAT32) if a.dtype == FLOAT64 else a for a in arrays]
         return measure.ufunc(*arrays, *vector[:3], out=out, where=where, dtype=dtype)
     return _reduce(summed_by or measure, measure.name, arrays, dtype, vector, reduction, out)
 
@@ -107,8 +107,8 @@ def _results(
 ) -> Iterator[tuple[Index, Array, int]]:
     """Yield results block by block: where they belong, their values, status bits."""
     shape = views[0].shape
-    scratch = [np.empty(min(SEGMENT, math.prod(shape)), dtype) for _ in views]
-    for index in blocks(shape, SEGMENT):
+    scratch = [np.empty(min(PIECE, math.prod(shape)), dtype) for _ in views]
+    for index in blocks(shape, PIECE):
         pieces = [
             contiguous(view[index], dtype, room) for view, room in zip(views, scratch, strict=True)
         ]

@@ -10,7 +10,7 @@ c. normalize=True reads a block twice: its sums by the measure `total`, then the
    with the inverse sums as pairs. A block is small enough to stay in cache between the two.
 """
 
-from libc.stdlib cimport free, malloc
+from cpython.mem cimport PyMem_RawFree, PyMem_RawMalloc
 from libc.string cimport memset, strcmp
 from libc.math cimport NAN, fma
 
@@ -184,9 +184,9 @@ cdef int rows_loop(const fe_measure *table, const fe_measure *measure, const Row
         if n <= FE_SHORT and work.rows > 1:
             packed = packed and work.outer[i] == n * itemsize
         if not packed and n > 0 and work.rows > 0:
-            scratch.buffer[i] = malloc(min(<Py_ssize_t> FE_SEGMENT, n * work.rows) * itemsize)
+            scratch.buffer[i] = PyMem_RawMalloc(min(<Py_ssize_t> FE_SEGMENT, n * work.rows) * itemsize)
             if scratch.buffer[i] == NULL:
-                free(scratch.buffer[0])
+                PyMem_RawFree(scratch.buffer[0])
                 return -1
     if (scratch.buffer[0] != NULL or scratch.buffer[1] != NULL or normalize) and n > 0:
         step = max(<Py_ssize_t> 1, min(<Py_ssize_t> BLOCK_ROWS, FE_SEGMENT // n))
@@ -212,8 +212,8 @@ cdef int rows_loop(const fe_measure *table, const fe_measure *measure, const Row
                 else:
                     (<double *> (work.out + (start + r) * work.out_step))[0] = results[r]
         start += rows
-    free(scratch.buffer[0])
-    free(scratch.buffer[1])
+    PyMem_RawFree(scratch.buffer[0])
+    PyMem_RawFree(scratch.buffer[1])
     return status
 
 

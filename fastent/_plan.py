@@ -1,7 +1,7 @@
 """Plan a call: parameters, axes, pieces. Nothing here computes a measure.
 
 Axes are moved and broadcast as views. What the kernels cannot read as it is, because of its dtype,
-byte order or layout, is cut into pieces of at most ``SEGMENT`` entries, which are converted into a
+byte order or layout, is cut into pieces of at most ``PIECE`` entries, which are converted into a
 scratch buffer one by one, never the whole.
 """
 
@@ -21,6 +21,9 @@ Axis = int | tuple[int, ...] | None
 Index = tuple[int | slice, ...]
 
 REDUCTIONS = ("none", "mean", "sum")
+
+# Entries that are converted at a time: 64 KiB of float32, 128 KiB of float64.
+PIECE = SEGMENT // 2
 
 # 1/log(base) to twice the precision of a double, for the bases that people use.
 INVERSE_LOGS = {
@@ -140,15 +143,15 @@ class Rows:
 def pieces_of(views: Sequence[Array], dtype: np.dtype[Any]) -> Iterator[tuple[Array, ...]]:
     """Yield all entries of equally shaped views, in logical order, a segment at a time."""
     shape = views[0].shape
-    cut = ([view[index] for view in views] for index in blocks(shape, SEGMENT // 2))
+    cut = ([view[index] for view in views] for index in blocks(shape, PIECE))
     return segments(cut, len(views), dtype)
 
 
 def segments(
     chunks: Iterator[list[Array]], operands: int, dtype: np.dtype[Any]
 ) -> Iterator[tuple[Array, ...]]:
-    """Join chunks of at most a segment, of any layout and dtype, to plain segments."""
-    buffers = [np.empty(2 * SEGMENT, dtype) for _ in range(operands)]
+    """Join chunks of at most a piece, of any layout and dtype, to plain segments."""
+    buffers = [np.empty(SEGMENT + PIECE, dtype) for _ in range(operands)]
     filled = 0
     for chunk in chunks:
         size = chunk[0].size

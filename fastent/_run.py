@@ -8,8 +8,8 @@ import numpy as np
 
 from fastent import _core
 from fastent._arrays import Array
-from fastent._core import NORMALIZE, SEGMENT, LongRow, Measure
-from fastent._plan import Index, Rows, blocks, contiguous, is_plain, pieces_of, segments
+from fastent._core import NORMALIZE, LongRow, Measure
+from fastent._plan import PIECE, Index, Rows, blocks, contiguous, is_plain, pieces_of, segments
 
 SUM = _core.measures["sum"]
 TOTAL = _core.measures["total"]
@@ -20,13 +20,13 @@ def row_results(
     measure: Measure, rows: Rows, dtype: np.dtype[Any], vector: Array
 ) -> Iterator[tuple[Index, Array, int]]:
     """Yield results block by block: where they belong, their values, status bits."""
-    if rows.length > SEGMENT:
+    if rows.length > PIECE:
         for place in np.ndindex(rows.outer):
             row, status = long_row(measure, [view[place] for view in rows.views], dtype, vector)
             yield place, row, status
         return
     scratch = [np.empty(0, dtype) for _ in rows.views]
-    for index in blocks(rows.outer, SEGMENT // max(rows.length, 1)):
+    for index in blocks(rows.outer, PIECE // max(rows.length, 1)):
         pieces = [view[index] for view in rows.views]
         shape = pieces[0].shape[: pieces[0].ndim - len(rows.core)]
         for i, piece in enumerate(pieces):

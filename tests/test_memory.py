@@ -1,0 +1,62 @@
+"""Nothing as large as the input is made: at most 1 MiB beside input and output."""
+
+import tracemalloc
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytest
+
+import fastent as fe
+
+ROWS, COLUMNS = 40_000, 50  # 16 MB in float64: a copy would show sixteen times over
+ALLOWED = 2**20
+
+LAYOUTS: dict[str, Callable[[np.ndarray[Any, Any]], np.ndarray[Any, Any]]] = {
+    "plain": lambda a: a,
+    "reversed": lambda a: a[::-1, ::-1],
+    "fortran": np.asfortranarray,
+    "byteswapped": lambda a: a.astype(a.dtype.newbyteorder()),
+    "float16": lambda a: a.astype(np.float16),
+    "integer": lambda a: (a > 0.5).astype(np.int64),
+    "unaligned": lambda a: unaligned(a),
+    "one row": lambda a: a.reshape(1, -1),
+    "one byteswapped row": lambda a: a.astype(a.dtype.newbyteorder()).reshape(1, -1),
+}
+
+
+def unaligned(array: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
+    """Return a copy that starts one byte after an aligned address."""
+    raw = np.empty(array.nbytes + 1, np.uint8)[1:].view(array.dtype).reshape(array.shape)
+    raw[...] = array
+    return raw
+
+
+CALLS: dict[str, Callable[[Any], Any]] = {
+    "entropy": fe.entropy,
+    "entropy, axis 0": lambda a: fe.entropy(a, axis=0),
+    "entropy, normalised": lambda a: fe.entropy(a, normalize=True),
+    "perplexity, mean": lambda a: fe.perplexity(a, reduction="mean"),
+    "entropy, mean": lambda a: fe.entropy(a, reduction="mean"),
+    "cross entropy": lambda a: fe.cross_entropy(a, a),
+    "KL": lambda a: fe.kl_divergence(a, a),
+    "KL of all": lambda a: fe.kl_divergence(a, a, axis=None),
+    "surprisal, mean": lambda a: fe.surprisal(a, reduction="mean"),
+    "BCE, mean": lambda a: fe.binary_cross_entropy(a, a, reduction="mean"),
+    "BCE, mean, labels": lambda a: fe.binary_cross_entropy(a > 0.5, a, reduction="mean"),
+}
+
+
+@pytest.mark.parametrize("layout", LAYOUTS)
+@pytest.mark.parametrize("call", CALLS)
+def test_no_large_temporary(call: str, layout: str) -> None:
+    """The peak of what is allocated during the call, less the result and targets made for it."""
+    array = LAYOUTS[layout](np.random.default_rng().dirichlet(np.ones(COLUMNS), ROWS))
+    CALLS[call](array[:2])  # first use: caches, imports
+    tracemalloc.start()
+    before = tracemalloc.get_traced_memory()[0]
+    result = CALLS[call](array)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    labels = array.size if "labels" in call else 0
+    assert peak - before - np.asarray(result).nbytes - labels <= ALLOWED
