@@ -14,6 +14,7 @@
  * `special`, and only then summed anew by the careful form: no branch a vector, and the decision
  * depends on nothing but the row itself.
  *
+ * SHORTCUT, where defined, is tried first: it sums a leaf of a common kind, or returns 0.
  * Where WEIGHTED is defined the term is made here from `factor` (1: -p * factor; 0: factor), and
  * short rows are worked on many at a time.
  */
@@ -92,6 +93,9 @@ INLINE void ROW(leaf_fast)(const real *p, const real *q, size_t count, const fe_
 
 static unsigned ROW(leaf)(const real *p, const real *q, size_t count, const fe_params *params,
                           double *high, double *low) {
+#ifdef SHORTCUT
+  if (SHORTCUT(p, q, count, params, high, low)) return 0;
+#endif
   SUM sum = {G(set)(0), G(set)(0)};
   WATCH watch = W(new)();
   if (VARIANT(params, p, q, count)) ROW(leaf_fast)(p, q, count, params, 1, &sum, &watch);
@@ -222,4 +226,5 @@ static unsigned ROW(accumulate)(const fe_block *block, const fe_params *params, 
 #undef FAST
 #undef WEIGHTED
 #undef VARIANT
+#undef SHORTCUT
 #undef WATCH_LIMIT

@@ -6,8 +6,8 @@
  *
  * Edge cases: a weight of 0 (t = 0 or 1) contributes 0 whatever its logarithm; t or x outside
  *   [0, 1] gives NaN and sets FE_INVALID; NaN in either gives NaN.
- * Accumulation of the sum: products with the residual of product and sum. A leaf whose targets are
- *   all 0 or 1 needs one logarithm an element: that of x or of 1 - x.
+ * Accumulation of the sum: products with the residual of product and sum; a leaf whose targets are
+ *   all 0 or 1 needs products of probabilities only, see below.
  */
 
 #if REAL == 64
@@ -82,33 +82,83 @@ INLINE g64 FE_JOIN(binary_cross_entropy, element, f32,
 }
 #endif
 
-/* ---- the sum: all targets 0 or 1 (HARD), or any --------------------------------------------- */
+/* ---- the sum, targets all 0 or 1: hardly a logarithm --------------------------------------------
+ *
+ * -log f of the judged f = x or 1 - x, with e = 1 - f. Per lane, in double:
+ *   e <= 1/16   1 - s = product of (1 - e):  s <- s + (e - s e) keeps the digits of tiny e (and,
+ * for double x, what its additions drop); one log(1 - s) every RENORM factors, twice that for
+ * floats else        a product of max(f, e^floor), its exponent moved out every RENORM factors: at
+ * most 2^(-169 * RENORM) down to a floor of -117; one logarithm a leaf 1 - x is not exact for
+ * double x above 1/16: what is lost, over 1 - x, is summed beside. Returns 0 where the leaf holds
+ * anything else than labels and probabilities. */
+#define RENORM 6
+#define FLUSH_EVERY \
+  (REAL == 32 ? 2 : 1) /* renormalisations before a flush: doubles err 12 times each */
 
-static int NAME(binary_cross_entropy_sum, hard)(const real *t, size_t count) {
-  const GROUP zero = G(set)(0), one = G(set)(1);
-  MASK soft = G(less)(one, zero);
-  for (size_t i = 0; i < count; i += FE_LANES) {
-    const GROUP x = LOAD_UP_TO(t + i, count - i, 1);
-    soft = M(or)(soft, M(not)(M(or)(G(equal)(x, zero), G(equal)(x, one))));
+static int NAME(binary_cross_entropy_sum, labels)(const real *t, const real *x, size_t count,
+                                                  const fe_params *params, double *high,
+                                                  double *low) {
+  if (!(params->log_floor >= -117 && params->log_floor < -0.07)) return 0;
+  const g64 zero = g64_set(0), one = g64_set(1), small = g64_set(1.0 / 16);
+  const g64 floor = g64_set(params->probability_floor);
+  const g64 first = LOAD_WIDE_UP_TO(t, count, 1);
+  if (m64_any(m64_not(g64_equal(g64_mul(first, first), first)))) return 0;
+  g64 product = one, exponents = zero, soft = zero, lost_sum = zero;
+  sum64 sum = {zero, zero};
+  watch_g64 watch = watch_g64_new();
+  size_t i = 0;
+  while (i < count) {
+    g64 s = zero, s_low = zero, n;
+    for (int part = 0; part < FLUSH_EVERY; part++) {
+      for (int k = 0; k < RENORM && i < count; k++, i += FE_LANES) {
+        fe_prefetch(t + i, FE_LANES * sizeof(real));
+        fe_prefetch(x + i, FE_LANES * sizeof(real));
+        const g64 target = LOAD_WIDE_UP_TO(t + i, count - i, 1);
+        const g64 prob = LOAD_WIDE_UP_TO(x + i, count - i, 1), rest = g64_sub(one, prob);
+        const m64 positive = g64_equal(target, one);
+        const g64 e = g64_select(positive, rest, prob);
+        const m64 tiny = g64_less(e, small);
+        const g64 e_tiny = g64_select(tiny, e, zero);
+        const g64 f = g64_select(tiny, one, g64_max(floor, g64_select(positive, prob, rest)));
+        const g64 step = g64_fnma(s, e_tiny, e_tiny), next = g64_add(s, step);
+        if (REAL == 64) s_low = g64_add(s_low, g64_sub(step, g64_sub(next, s)));
+        s = next;
+        product = g64_mul(product, f);
+        if (REAL == 64) {
+          const g64 lost = g64_sub(g64_sub(one, rest), prob); /* / (1 - x): to second order */
+          const g64 used = g64_select(m64_or(tiny, positive), zero, lost);
+          lost_sum = g64_fma(used, g64_fma(prob, prob, prob), g64_add(lost_sum, used));
+        }
+        soft = g64_bits_or(soft, g64_fnma(target, target, target)); /* 0 for 0 and 1 alone */
+        watch_g64_signs(&watch, g64_bits_or(prob, rest));
+        watch_g64_poison(&watch, prob);
+      }
+      product = g64_split(product, &n);
+      exponents = g64_add(exponents, n);
+    }
+    const g64 y = g64_sub(one, s), correction = g64_sub(g64_sub(g64_sub(one, y), s), s_low);
+    const g64 log_y = g64_add(g64_log(y, 0), g64_div(correction, y));
+    sum64_add(&sum, g64_sub(zero, log_y));
   }
-  return !M(any)(soft);
+  if (m64_any(m64_not(g64_equal(soft, zero))) || watch_g64_touched(&watch, 0)) return 0;
+  const g64 log_product = g64_add(g64_log_reduced(product, exponents, 0), lost_sum);
+  sum64_add_signed(&sum, g64_sub(zero, log_product));
+  sum64_collect(&sum, high, low);
+  return 1;
 }
 
+/* ---- the sum, any targets -------------------------------------------------------------------- */
+
 INLINE void NAME(binary_cross_entropy_sum, term)(SUM *sum, GROUP t, GROUP x,
-                                                 const fe_params *params, int hard) {
+                                                 const fe_params *params, int variant) {
+  (void)variant;
   const GROUP one = G(set)(1), floor = G(set)((compute)params->log_floor);
-  const GROUP rest = G(sub)(one, t);
   const GROUP y = G(sub)(one, x);
   GROUP correction = G(sub)(G(sub)(one, y), x);
   correction = G(fma)(correction, x, correction); /* / y, to first order; 0 from x = 1/2 up */
-  if (hard) {
-    const GROUP judged = G(select)(G(equal)(t, one), x, y);
-    const GROUP l = G(fma)(correction, rest, G(log)(judged, 0));
-    S(add)(sum, G(sub)(G(set)(0), G(max)(floor, l)));
-  } else {
-    S(subtract_product)(sum, t, G(max)(floor, G(log)(x, 0)));
-    S(subtract_product)(sum, rest, G(max)(floor, G(add)(correction, G(log)(y, 0))));
-  }
+  S(subtract_product)(sum, t, G(max)(floor, G(log)(x, 0)));
+  const GROUP log_y = G(max)(floor, G(add)(correction, G(log)(y, 0)));
+  S(subtract_product)(sum, G(sub)(one, t), log_y);
 }
 
 INLINE void NAME(binary_cross_entropy_sum, watch)(WATCH *watch, GROUP t, GROUP x) {
@@ -132,9 +182,12 @@ INLINE MASK NAME(binary_cross_entropy_sum, special)(GROUP t, GROUP x, const fe_p
 #define MEASURE binary_cross_entropy_sum
 #define OPERANDS 2
 #define FAST 1
-#define VARIANT(params, p, q, count) NAME(binary_cross_entropy_sum, hard)(p, count)
+#define SHORTCUT NAME(binary_cross_entropy_sum, labels)
+#define VARIANT(params, p, q, count) 0
 #define WATCH_LIMIT(params) MIN_NORMAL
 #include "../reduce.h"
+#undef RENORM
+#undef FLUSH_EVERY
 
 #define MEASURE binary_cross_entropy
 #define OPERANDS 2
