@@ -1,0 +1,1 @@
+"""Speed of fastent against the floor of reading memory once, and against its peers."""

@@ -1,0 +1,7 @@
+"""Run the benchmark: ``python -m bench``."""
+
+import sys
+
+from bench.table import main
+
+sys.exit(main())
