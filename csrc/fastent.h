@@ -36,9 +36,9 @@ typedef struct fe_params {
   unsigned flags;
 } fe_params;
 
-/* What entries of a normalised row are multiplied by: a power of two that keeps the others in
- * range, then 1/sum as high + low. */
-#define FE_INVERSE 3
+/* What entries of a normalised row are divided by: a power of two to multiply entry and sum with,
+ * that keeps the rest in range; the sum so scaled, high and low; 1/high. */
+#define FE_INVERSE 4
 
 /* Rows of a block: operand i of row r starts at (char *)operand[i] + r * stride[i]. Entries of a
  * row are contiguous; blocks of short rows are contiguous as a whole. */

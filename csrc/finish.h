@@ -8,7 +8,13 @@ static void NAME(scaled, finish)(const double *high, const double *low, size_t r
                                  const fe_params *params, void *out) {
   real *result = out;
   for (size_t r = 0; r < rows; r += FE_LANES) {
-    const g64 y = g64_scale_sum((pair64){g64_load(high + r), g64_load(low + r)}, params);
+    /* sums near the subnormal numbers are scaled up, so that only the last step rounds to them */
+    const g64 sum = g64_load(high + r), small = g64_set(FE_TINY_SUM);
+    const m64 tiny = m64_and(g64_less(sum, small), g64_less(g64_sub(g64_set(0), small), sum));
+    const g64 up = g64_select(tiny, g64_set(FE_TINY_SCALE), g64_set(1));
+    const g64 down = g64_select(tiny, g64_set(1 / FE_TINY_SCALE), g64_set(1));
+    const pair64 scaled = {g64_mul(sum, up), g64_mul(g64_load(low + r), up)};
+    const g64 y = g64_mul(g64_scale_sum(scaled, params), down);
     if (rows - r >= FE_LANES) {
       STORE_WIDE(result + r, y);
     } else {

@@ -4,8 +4,8 @@
  * VARIANT (which of two fast forms a leaf takes: an expression of params, p, q, count), WATCH_LIMIT
  * (entries below it touch the watch) and these functions:
  *
- *   careful  adds the terms of a group to a sum, in double: complete, for every input, and for
- *            normalised rows, whose entries come as pairs high + low
+ *   careful  adds the terms of a group, times `scale`, to a sum, in double: complete, for every
+ *            input, and for normalised rows, whose entries come as pairs high + low
  *   term     the fast form: right for positive normal entries
  *   watch    notes, in an operation or two a group, whether anything else came by
  *   special  the exact question: does this group hold an entry that the fast form gets wrong?
@@ -27,29 +27,86 @@
 /* ---- careful: up to a leaf of one row ---------------------------------------------------------
  */
 
-/* p / sum as a pair; NULL stands for a sum of 1. */
+/* p / sum as a pair, exactly 1 where p is the sum; NULL stands for a sum of 1. */
 INLINE pair64 ROW(scaled)(g64 p, const double *inverse) {
   if (inverse == NULL) return (pair64){p, g64_set(0)};
-  const g64 x = g64_mul(p, g64_set(inverse[0]));
+  const g64 x = g64_mul(p, g64_set(inverse[0])), sum = g64_set(inverse[1]);
   pair64 a;
-  a.high = g64_two_product(x, g64_set(inverse[1]), &a.low);
-  a.low = g64_add(a.low, g64_mul(x, g64_set(inverse[2])));
+  g64 residual;
+  a.high = g64_div(x, sum);
+  const g64 product = g64_two_product(a.high, sum, &residual);
+  const g64 rest =
+      g64_sub(g64_sub(g64_sub(x, product), residual), g64_mul(a.high, g64_set(inverse[2])));
+  a.low = g64_mul(rest, g64_set(inverse[3]));
   return a;
 }
 
+#if OPERANDS == 2
+/* p/P - q/Q. Where p and q are close, so are P and Q, and with e = p - q, E = P - Q, both exact,
+ *     p/P - q/Q = (e P - p E) / (P Q)
+ * keeps the digits that two quotients lose. */
+INLINE g64 ROW(difference)(g64 p, g64 q, pair64 a, pair64 b, const double *inverse_p,
+                           const double *inverse_q) {
+  const g64 direct = g64_add(g64_sub(a.high, b.high), g64_sub(a.low, b.low));
+  if (inverse_p == NULL || inverse_p[0] != inverse_q[0]) return direct;
+  double rest;
+  const double sums = fe_two_sum(inverse_p[1], -inverse_q[1], &rest);
+  rest += inverse_p[2] - inverse_q[2];
+  const g64 x = g64_mul(p, g64_set(inverse_p[0])), y = g64_mul(q, g64_set(inverse_p[0]));
+  const g64 e = g64_sub(x, y);
+  g64 low_1, low_2;
+  const g64 high_1 = g64_two_product(e, g64_set(inverse_p[1]), &low_1);
+  const g64 high_2 = g64_two_product(x, g64_set(sums), &low_2);
+  low_1 = g64_add(low_1, g64_mul(e, g64_set(inverse_p[2])));
+  low_2 = g64_add(low_2, g64_mul(x, g64_set(rest)));
+  const g64 exact = g64_mul(g64_add(g64_sub(high_1, high_2), g64_sub(low_1, low_2)),
+                            g64_set(inverse_p[3] * inverse_q[3]));
+  const g64 half = g64_set(0.5), two = g64_set(2);
+  const m64 close = m64_and(g64_less(g64_mul(x, half), y), g64_less(y, g64_mul(x, two)));
+  return g64_select(close, exact, direct);
+}
+#endif
+
 static unsigned ROW(leaf_careful)(const real *p, const real *q, size_t count,
-                                  const double *inverse_p, const double *inverse_q,
+                                  const double *inverse_p, const double *inverse_q, double scale,
                                   const fe_params *params, double *high, double *low) {
   unsigned status = 0;
   sum64 sum = {g64_set(0), g64_set(0)};
   for (size_t i = 0; i < count; i += FE_LANES) {
-    const pair64 a = ROW(scaled)(LOAD_WIDE_UP_TO(p + i, count - i, 0), inverse_p);
-    const pair64 b =
-        OPERANDS == 1 ? a : ROW(scaled)(LOAD_WIDE_UP_TO(q + i, count - i, 0), inverse_q);
-    CAREFUL_NAME(MEASURE)(&sum, a, b, params, &status);
+    const g64 x = LOAD_WIDE_UP_TO(p + i, count - i, 0);
+    const pair64 a = ROW(scaled)(x, inverse_p);
+#if OPERANDS == 2
+    const g64 y = LOAD_WIDE_UP_TO(q + i, count - i, 0);
+    const pair64 b = ROW(scaled)(y, inverse_q);
+    const g64 difference = ROW(difference)(x, y, a, b, inverse_p, inverse_q);
+    const entry64 entry = {a, b, difference, g64_set(scale)};
+#else
+    (void)q, (void)inverse_q;
+    const entry64 entry = {a, a, g64_set(0), g64_set(scale)};
+#endif
+    CAREFUL_NAME(MEASURE)(&sum, &entry, params, &status);
   }
   sum64_collect(&sum, high, low);
   return status;
+}
+
+/* A sum below the normal numbers has lost up to half their spacing at every term: it is made anew,
+ * scaled, and rounded once. (Floats summed in double never come here.) */
+static void ROW(scaled_sum)(const real *p, const real *q, size_t n, const fe_params *params,
+                            double *high, double *low) {
+  double sum = 0, rest = 0;
+  for (size_t i = 0; i < n; i += FE_LEAF) {
+    const size_t count = n - i < FE_LEAF ? n - i : FE_LEAF;
+    ROW(leaf_careful)(p + i, q + i, count, NULL, NULL, FE_TINY_SCALE, params, &sum, &rest);
+  }
+  *high = (sum + rest) / FE_TINY_SCALE;
+  *low = 0;
+}
+
+INLINE void ROW(tiny_sum)(const real *p, const real *q, size_t n, const fe_params *params,
+                          double *high, double *low) {
+  if (REAL == 64 && __builtin_fabs(*high) < FE_TINY_SUM && *high != 0)
+    ROW(scaled_sum)(p, q, n, params, high, low);
 }
 
 #if FAST
@@ -101,7 +158,7 @@ static unsigned ROW(leaf)(const real *p, const real *q, size_t count, const fe_p
   if (VARIANT(params, p, q, count)) ROW(leaf_fast)(p, q, count, params, 1, &sum, &watch);
   else ROW(leaf_fast)(p, q, count, params, 0, &sum, &watch);
   if (W(touched)(&watch, WATCH_LIMIT(params)) && ROW(is_special)(p, q, count, params))
-    return ROW(leaf_careful)(p, q, count, NULL, NULL, params, high, low);
+    return ROW(leaf_careful)(p, q, count, NULL, NULL, 1, params, high, low);
   const sum64 wide = S(widen)(&sum);
   sum64_collect(&wide, high, low);
   return 0;
@@ -163,20 +220,22 @@ static unsigned ROW(short_rows)(const real *p, const real *q, size_t rows, size_
     *(q64_memory *)(void *)(high + r) = sums.sum;
     *(q64_memory *)(void *)(low + r) = sums.residual;
   }
-  if (!W(touched)(&watch, WATCH_LIMIT(params))) return status;
-  for (r = 0; r < rows; r++) {
-    const real *x = p + r * n, *y = OPERANDS == 1 ? x : q + r * n;
-    if (!ROW(is_special)(x, y, n, params)) continue;
-    high[r] = low[r] = 0;
-    status |= ROW(leaf_careful)(x, y, n, NULL, NULL, params, high + r, low + r);
+  if (W(touched)(&watch, WATCH_LIMIT(params))) {
+    for (r = 0; r < rows; r++) {
+      const real *x = p + r * n, *y = OPERANDS == 1 ? x : q + r * n;
+      if (!ROW(is_special)(x, y, n, params)) continue;
+      high[r] = low[r] = 0;
+      status |= ROW(leaf_careful)(x, y, n, NULL, NULL, 1, params, high + r, low + r);
+    }
   }
+  if (REAL == 32) return status;
+  for (r = 0; r < rows; r++) ROW(tiny_sum)(p + r * n, q + r * n, n, params, high + r, low + r);
   return status;
 }
 #endif
 #endif
 
-/* ---- the row function -------------------------------------------------------------------------
- */
+/* ---- the row function ------------------------------------------------------------------------ */
 
 static unsigned ROW(accumulate)(const fe_block *block, const fe_params *params, double *high,
                                 double *low) {
@@ -212,9 +271,10 @@ static unsigned ROW(accumulate)(const fe_block *block, const fe_params *params, 
         continue;
       }
 #endif
-      status |=
-          ROW(leaf_careful)(p + i, q + i, count, inverse_p, inverse_q, params, high + r, low + r);
+      status |= ROW(leaf_careful)(p + i, q + i, count, inverse_p, inverse_q, 1, params, high + r,
+                                  low + r);
     }
+    if (!normalize) ROW(tiny_sum)(p, q, n, params, high + r, low + r);
   }
   return status;
 }

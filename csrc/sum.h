@@ -15,6 +15,9 @@
 
 #include "vmath.h"
 
+#define FE_TINY_SUM 0x1p-1000
+#define FE_TINY_SCALE 0x1p500
+
 /* Four doubles on every instruction set: the tree's last levels and the rows of fe_short. */
 typedef double q64 __attribute__((vector_size(32)));
 typedef double q64_memory __attribute__((vector_size(32), aligned(8), may_alias));
@@ -25,6 +28,18 @@ typedef struct {
 typedef struct {
   q64 sum, residual;
 } sum_q64;
+
+/* What a careful form sees of a group: entries as pairs, p - q, and what to multiply terms with. */
+typedef struct {
+  pair64 p, q;
+  g64 difference, scale;
+} entry64;
+
+INLINE double fe_two_sum(double a, double b, double *residual) {
+  const double sum = a + b, b_part = sum - a;
+  *residual = (a - (sum - b_part)) + (b - b_part);
+  return sum;
+}
 
 /* ---- exact products ------------------------------------------------------------------------- */
 

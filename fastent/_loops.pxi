@@ -12,7 +12,7 @@ c. normalize=True reads a block twice: its sums by the measure `total`, then the
 
 from cpython.mem cimport PyMem_RawFree, PyMem_RawMalloc
 from libc.string cimport memset, strcmp
-from libc.math cimport NAN, fma
+from libc.math cimport NAN, fma, frexp, ldexp, lrint
 
 from fastent._kernels cimport (
     FE_F32, FE_INVALID, FE_INVERSE, FE_NORMALIZE, FE_SEGMENT, FE_SHORT,
@@ -144,20 +144,17 @@ cdef unsigned sum_block(const fe_measure *measure, const Rows *work, const Scrat
 
 cdef void invert(const double *high, const double *low, Py_ssize_t rows,
                  double *inverse) noexcept nogil:
-    """1/(high + low) as pairs, and a power of two that keeps them in range (FE_INVERSE).
-
-    An all-zero row gives NaN, so that its result is NaN.
-    """
+    """What rows of these sums are divided by (FE_INVERSE); a sum of 0 makes its row NaN."""
     cdef Py_ssize_t r
-    cdef double total, scale, first, rest
+    cdef double scale
+    cdef int exponent
     for r in range(rows):
-        scale = 1.4272476927059599e45 if high[r] < 1.4996968138956309e-241 else 7.006492321624085e-46 if high[r] > 6.668014432879854e+240 else 1
-        total = high[r] * scale
-        first = 1 / total if total != 0 else NAN
-        rest = fma(-first, total, 1.0) - first * (low[r] * scale)
+        frexp(high[r], &exponent)
+        scale = ldexp(1.0, -200 * <int> lrint(exponent / 200.0))  # leaves it within 2^-100 .. 2^100
         inverse[FE_INVERSE * r] = scale
-        inverse[FE_INVERSE * r + 1] = first
-        inverse[FE_INVERSE * r + 2] = first * rest
+        inverse[FE_INVERSE * r + 1] = high[r] * scale if high[r] != 0 else NAN
+        inverse[FE_INVERSE * r + 2] = low[r] * scale
+        inverse[FE_INVERSE * r + 3] = 1 / inverse[FE_INVERSE * r + 1]
 
 
 cdef int rows_loop(const fe_measure *table, const fe_measure *measure, const Rows *work,

@@ -163,18 +163,24 @@ def log_loss(
         _check_labels(indices, 2, "a 1-D prob holds the probabilities of class 1")
         if indices.shape != array.shape:
             raise ValueError(f"labels has shape {indices.shape} and prob has shape {array.shape}")
-        return map_elements(
-            BINARY_CROSS_ENTROPY,
-            ("labels", "prob"),
-            (indices, array),
-            base,
-            log_floor,
-            True,
-            out,
-            reduction,
-            check,
-            summed_by=BINARY_CROSS_ENTROPY_SUM,
-        )
+        names, operands = ("labels", "prob"), (indices, array)
+        seen: list[Any] = []
+        with np.errstate(invalid="call", call=lambda *flag: seen.append(flag)):
+            result = map_elements(
+                BINARY_CROSS_ENTROPY,
+                names,
+                operands,
+                base,
+                log_floor,
+                True,
+                out,
+                reduction,
+                check,
+                summed_by=BINARY_CROSS_ENTROPY_SUM,
+            )
+        if seen:
+            _core.report_invalid("log_loss")
+        return result
     position = normalize_axis_index(axis, array.ndim)
     rows = np.moveaxis(array, position, -1)
     if indices.shape != rows.shape[:-1]:

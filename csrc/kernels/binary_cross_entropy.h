@@ -24,23 +24,24 @@ INLINE m64 FE_JOIN(outside, unit, f64, FE_ISA)(g64 t, g64 x) {
   return m64_or(low, m64_or(g64_less(one, t), g64_less(one, x)));
 }
 
-INLINE void CAREFUL_NAME(binary_cross_entropy_sum)(sum64 *sum, pair64 t, pair64 x,
+INLINE void CAREFUL_NAME(binary_cross_entropy_sum)(sum64 *sum, const entry64 *entry,
                                                    const fe_params *params, unsigned *status) {
+  const g64 t = entry->p.high, x = entry->q.high, scale = entry->scale;
   const g64 zero = g64_set(0), one = g64_set(1), floor = g64_set(params->log_floor);
-  const m64 outside = FE_JOIN(outside, unit, f64, FE_ISA)(t.high, x.high);
+  const m64 outside = FE_JOIN(outside, unit, f64, FE_ISA)(t, x);
   if (m64_any(outside)) *status |= FE_INVALID;
   g64 correction;
-  const g64 y = FE_JOIN(one_minus, split, f64, FE_ISA)(x.high, &correction);
-  const g64 rest = g64_sub(one, t.high);
+  const g64 y = FE_JOIN(one_minus, split, f64, FE_ISA)(x, &correction);
+  const g64 rest = g64_sub(one, t);
   const g64 inverse = g64_select(g64_equal(y, zero), zero, g64_div(correction, y));
-  g64 log_x = g64_max(floor, g64_log_full(x.high, 0)); /* NaN passes */
+  g64 log_x = g64_max(floor, g64_log_full(x, 0)); /* NaN passes */
   g64 log_y = g64_max(floor, g64_add(g64_log_full(y, 0), inverse));
-  const m64 number = g64_equal(x.high, x.high);
-  log_x = g64_select(m64_and(g64_equal(t.high, zero), number), zero, log_x);
+  const m64 number = g64_equal(x, x);
+  log_x = g64_select(m64_and(g64_equal(t, zero), number), zero, log_x);
   log_y = g64_select(m64_and(g64_equal(rest, zero), number), zero, log_y);
   log_x = g64_select(outside, g64_set(__builtin_nan("")), log_x);
-  sum64_subtract_product(sum, t.high, log_x);
-  sum64_subtract_product(sum, rest, log_y);
+  sum64_subtract_product(sum, g64_mul(t, scale), log_x);
+  sum64_subtract_product(sum, g64_mul(rest, scale), log_y);
 }
 
 /* One element in float64: logarithms as pairs, products with their residuals; 1.3 ulp. */
@@ -61,13 +62,16 @@ INLINE g64 FE_JOIN(binary_cross_entropy, element, f64,
   log_y.low = g64_select(m64_and(keep_y, m64_not(skip_y)), log_y.low, zero);
   log_x.high = g64_select(skip_x, zero, g64_max(floor, log_x.high));
   log_y.high = g64_select(skip_y, zero, g64_max(floor, log_y.high));
-  const g64 part_x = g64_two_product(t, log_x.high, &low[1]);
-  const g64 part_y = g64_two_product(rest, log_y.high, &low[2]);
+  /* weights times 2^120, so that no product of tiny ones is rounded to a subnormal before the end
+   */
+  const g64 up = g64_set(0x1p120), t_up = g64_mul(t, up), rest_up = g64_mul(rest, up);
+  const g64 part_x = g64_two_product(t_up, log_x.high, &low[1]);
+  const g64 part_y = g64_two_product(rest_up, log_y.high, &low[2]);
   const g64 high = g64_two_sum(part_x, part_y, &low[3]);
   g64 all = g64_add(g64_add(low[1], low[2]), low[3]);
-  all = g64_fma(t, log_x.low, g64_fma(rest, log_y.low, all));
-  all = g64_fma(low[0], log_y.high, all);
-  const g64 loss = g64_scale_pair((pair64){high, all}, params);
+  all = g64_fma(t_up, log_x.low, g64_fma(rest_up, log_y.low, all));
+  all = g64_fma(g64_mul(low[0], up), log_y.high, all);
+  const g64 loss = g64_mul(g64_scale_pair((pair64){high, all}, params), g64_set(0x1p-120));
   const m64 number = g64_equal(x, x);
   return g64_select(m64_and(number, m64_not(outside)), loss, g64_set(__builtin_nan("")));
 }
@@ -76,8 +80,8 @@ INLINE g64 FE_JOIN(binary_cross_entropy, element, f64,
 INLINE g64 FE_JOIN(binary_cross_entropy, element, f32,
                    FE_ISA)(g64 t, g64 x, const fe_params *params, unsigned *status) {
   sum64 sum = {g64_set(0), g64_set(0)};
-  CAREFUL_NAME(binary_cross_entropy_sum)
-  (&sum, (pair64){t, g64_set(0)}, (pair64){x, g64_set(0)}, params, status);
+  const entry64 entry = {{t, sum.sum}, {x, sum.sum}, sum.sum, g64_set(1)};
+  CAREFUL_NAME(binary_cross_entropy_sum)(&sum, &entry, params, status);
   return g64_mul(sum.sum, g64_set(params->scale_high));
 }
 #endif

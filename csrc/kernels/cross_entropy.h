@@ -7,8 +7,9 @@
  */
 
 #if REAL == 64
-INLINE void CAREFUL_NAME(cross_entropy)(sum64 *sum, pair64 p, pair64 q, const fe_params *params,
+INLINE void CAREFUL_NAME(cross_entropy)(sum64 *sum, const entry64 *entry, const fe_params *params,
                                         unsigned *status) {
+  const pair64 p = entry->p, q = entry->q;
   const g64 zero = g64_set(0), nan = g64_set(__builtin_nan(""));
   const unsigned bits = params->flags & FE_BITS;
   const m64 negative = m64_or(g64_less(p.high, zero), g64_less(q.high, zero));
@@ -17,7 +18,7 @@ INLINE void CAREFUL_NAME(cross_entropy)(sum64 *sum, pair64 p, pair64 q, const fe
   g64 log_q = g64_max(floor, g64_add(g64_log_full(q.high, bits), q.low)); /* NaN passes */
   const m64 nothing = m64_and(g64_equal(p.high, zero), g64_equal(q.high, q.high));
   log_q = g64_select(nothing, zero, log_q);
-  sum64_subtract_product(sum, p.high, g64_select(negative, nan, log_q));
+  sum64_subtract_product(sum, g64_mul(p.high, entry->scale), g64_select(negative, nan, log_q));
 }
 #endif
 

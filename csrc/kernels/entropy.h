@@ -9,13 +9,13 @@
  */
 
 #if REAL == 64
-INLINE void CAREFUL_NAME(entropy)(sum64 *sum, pair64 p, pair64 q, const fe_params *params,
+INLINE void CAREFUL_NAME(entropy)(sum64 *sum, const entry64 *entry, const fe_params *params,
                                   unsigned *status) {
-  (void)q;
+  const pair64 p = entry->p;
   if (m64_any(g64_less(p.high, g64_set(0)))) *status |= FE_INVALID;
   const g64 log_p = g64_add(g64_log_full(p.high, params->flags & FE_BITS), p.low);
   const m64 zero = g64_equal(p.high, g64_set(0));
-  sum64_subtract_product(sum, p.high, g64_select(zero, g64_set(0), log_p));
+  sum64_subtract_product(sum, g64_mul(p.high, entry->scale), g64_select(zero, g64_set(0), log_p));
 }
 #endif
 

@@ -16,51 +16,59 @@
  */
 
 #if REAL == 64
-/* phi of pairs, and the judged q. */
-INLINE g64 FE_JOIN(kl_divergence, phi, f64, FE_ISA)(pair64 p, pair64 *q, const fe_params *params,
-                                                    unsigned *status) {
+/* phi times the entry's scale, and the judged q. */
+INLINE g64 FE_JOIN(kl_divergence, phi, f64, FE_ISA)(const entry64 *entry, pair64 *judged,
+                                                    const fe_params *params, unsigned *status) {
   const g64 zero = g64_set(0), floor = g64_set(params->probability_floor);
-  const m64 negative = m64_or(g64_less(p.high, zero), g64_less(q->high, zero));
+  const pair64 p = entry->p;
+  pair64 q = entry->q;
+  const m64 negative = m64_or(g64_less(p.high, zero), g64_less(q.high, zero));
   if (m64_any(negative)) *status |= FE_INVALID;
-  const m64 clamped = g64_less(q->high, floor);
-  q->high = g64_select(clamped, g64_max(q->high, g64_min(p.high, floor)), q->high);
-  q->low = g64_select(clamped, g64_select(g64_equal(q->high, p.high), p.low, zero), q->low);
+  const m64 clamped = g64_less(q.high, floor);
+  q.high = g64_select(clamped, g64_max(q.high, g64_min(p.high, floor)), q.high);
+  q.low = g64_select(clamped, g64_select(g64_equal(q.high, p.high), p.low, zero), q.low);
+  *judged = q;
+  const g64 raised = g64_add(g64_sub(p.high, q.high), g64_sub(p.low, q.low));
+  const g64 difference = g64_select(clamped, raised, entry->difference);
   /* phi(c p, c q) = c phi(p, q): out of the subnormal numbers, and back. */
-  const g64 small = g64_set(0x1p-900);
-  const m64 tiny = m64_or(g64_less(p.high, small), g64_less(q->high, small));
-  const g64 scale = g64_select(tiny, g64_set(0x1p120), g64_set(1));
-  const g64 p_high = g64_mul(p.high, scale), q_high = g64_mul(q->high, scale);
-  const g64 low = g64_mul(g64_sub(p.low, q->low), scale);
-  const g64 diff = g64_add(g64_sub(p_high, q_high), low);
+  const g64 small = g64_set(0x1p-900), one = g64_set(1);
+  const m64 tiny = m64_or(g64_less(p.high, small), g64_less(q.high, small));
+  const g64 up = g64_select(tiny, g64_set(0x1p120), one);
+  const g64 down = g64_select(tiny, g64_set(0x1p-120), one);
+  const g64 a = g64_mul(p.high, up), b = g64_mul(q.high, up), diff = g64_mul(difference, up);
   g64 k;
-  const g64 scaled = g64_ratio_split(p_high, q_high, &k);
+  const g64 scaled = g64_ratio_split(a, b, &k);
   const m64 near = g64_equal(k, zero);
-  const g64 above = g64_add(g64_sub(scaled, q_high), g64_select(near, low, zero));
-  const g64 v = g64_div(above, g64_max(g64_add(scaled, q_high), g64_set(FE_MIN_NORMAL_F64)));
+  const g64 above = g64_select(near, diff, g64_sub(scaled, b));
+  const g64 v = g64_div(above, g64_max(g64_add(scaled, b), g64_set(FE_MIN_NORMAL_F64)));
   const g64 tail = g64_mul(v, g64_ratio_tail(g64_mul(v, v)));
-  const g64 far_lead = g64_sub(g64_mul(g64_add(p_high, p_high), v), diff);
-  g64 phi = g64_select(near, g64_mul(diff, v), far_lead);
-  phi = g64_add(g64_mul(p_high, g64_add(g64_mul(k, g64_set(FE_LN2)), tail)), phi);
-  phi = g64_mul(phi, g64_select(tiny, g64_set(0x1p-120), g64_set(1)));
-  const m64 infinite = m64_and(g64_equal(q_high, zero), g64_less(zero, p_high));
+  const g64 far_lead = g64_sub(g64_mul(g64_add(a, a), v), diff);
+  const g64 lead = g64_select(near, g64_mul(diff, v), far_lead);
+  g64 phi = g64_add(g64_mul(a, g64_add(g64_mul(k, g64_set(FE_LN2)), tail)), lead);
+  phi = g64_mul(phi, g64_mul(entry->scale, down));
+  const m64 infinite = m64_and(g64_equal(b, zero), g64_less(zero, a));
   phi = g64_select(infinite, g64_set(__builtin_inf()), phi);
   return g64_select(negative, g64_set(__builtin_nan("")), phi);
 }
 
-INLINE void CAREFUL_NAME(kl_divergence)(sum64 *sum, pair64 p, pair64 q, const fe_params *params,
+INLINE void CAREFUL_NAME(kl_divergence)(sum64 *sum, const entry64 *entry, const fe_params *params,
                                         unsigned *status) {
-  sum64_add(sum, FE_JOIN(kl_divergence, phi, f64, FE_ISA)(p, &q, params, status));
+  pair64 q;
+  sum64_add(sum, FE_JOIN(kl_divergence, phi, f64, FE_ISA)(entry, &q, params, status));
 }
 
 /* The plain sum p log(p/q) = sum phi + sum (p - q), the difference without a rounding. */
-INLINE void CAREFUL_NAME(kl_divergence_plain)(sum64 *sum, pair64 p, pair64 q,
+INLINE void CAREFUL_NAME(kl_divergence_plain)(sum64 *sum, const entry64 *entry,
                                               const fe_params *params, unsigned *status) {
-  const g64 phi = FE_JOIN(kl_divergence, phi, f64, FE_ISA)(p, &q, params, status);
-  g64 residual;
-  const g64 difference = g64_two_sum(p.high, g64_sub(g64_set(0), q.high), &residual);
+  pair64 q;
+  const g64 phi = FE_JOIN(kl_divergence, phi, f64, FE_ISA)(entry, &q, params, status);
+  const g64 scale = entry->scale, minus_q = g64_sub(g64_set(0), q.high);
+  g64 rest;
+  const g64 high = g64_two_sum(g64_mul(entry->p.high, scale), g64_mul(minus_q, scale), &rest);
   sum64_add_signed(sum, phi);
-  sum64_add_signed(sum, difference);
-  sum->residual = g64_add(sum->residual, g64_add(residual, g64_sub(p.low, q.low)));
+  sum64_add_signed(sum, high);
+  const g64 low = g64_mul(g64_sub(entry->p.low, q.low), scale);
+  sum->residual = g64_add(sum->residual, g64_add(rest, low));
 }
 #endif
 

@@ -4,10 +4,10 @@
  */
 
 #if REAL == 64
-INLINE void CAREFUL_NAME(sum)(sum64 *sum, pair64 x, pair64 y, const fe_params *params,
+INLINE void CAREFUL_NAME(sum)(sum64 *sum, const entry64 *entry, const fe_params *params,
                               unsigned *status) {
-  (void)y, (void)params, (void)status;
-  sum64_add_signed(sum, x.high);
+  (void)params, (void)status;
+  sum64_add_signed(sum, g64_mul(entry->p.high, entry->scale));
 }
 #endif
 

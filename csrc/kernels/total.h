@@ -7,12 +7,13 @@
  */
 
 #if REAL == 64
-INLINE void CAREFUL_NAME(total)(sum64 *sum, pair64 p, pair64 q, const fe_params *params,
+INLINE void CAREFUL_NAME(total)(sum64 *sum, const entry64 *entry, const fe_params *params,
                                 unsigned *status) {
-  (void)q, (void)params;
-  const m64 negative = g64_less(p.high, g64_set(0));
+  (void)params;
+  const g64 p = entry->p.high;
+  const m64 negative = g64_less(p, g64_set(0));
   if (m64_any(negative)) *status |= FE_INVALID;
-  sum64_add_signed(sum, g64_select(negative, g64_set(__builtin_nan("")), p.high));
+  sum64_add_signed(sum, g64_select(negative, g64_set(__builtin_nan("")), g64_mul(p, entry->scale)));
 }
 #endif
 
