@@ -24,7 +24,8 @@
   }                                                                                           \
   INLINE int watch_##G##_touched(const watch_##G *w, double limit) {                          \
     const M low = G##_less(w->minimum, G##_set((type)limit));                                 \
-    const M negative = G##_less(G##_bits_or(w->signs, G##_set(1)), G##_set(0));               \
+    const G sign = G##_bits_and(w->signs, G##_set((type) - 0.0));                             \
+    const M negative = G##_less(G##_bits_or(sign, G##_set(1)), G##_set(0));                   \
     const M unordered = M##_not(G##_equal(w->poison, w->poison));                             \
     return M##_any(M##_or(M##_or(low, negative), unordered));                                 \
   }

@@ -27,7 +27,8 @@ LAYOUTS: dict[str, Callable[[np.ndarray[Any, Any]], np.ndarray[Any, Any]]] = {
 
 def unaligned(array: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
     """Return a copy that starts one byte after an aligned address."""
-    raw = np.empty(array.nbytes + 1, np.uint8)[1:].view(array.dtype).reshape(array.shape)
+    raw: np.ndarray[Any, Any] = np.empty(array.nbytes + 1, np.uint8)[1:].view(array.dtype)
+    raw = raw.reshape(array.shape)
     raw[...] = array
     return raw
 

@@ -1,0 +1,57 @@
+"""Fixtures: every ISA of this machine, both dtypes, and a random generator that can be repeated."""
+
+from __future__ import annotations
+
+import os
+import sys
+import zlib
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import settings
+
+from fastent import _core
+
+sys.path.insert(0, str(Path(__file__).parent))  # reference, strategies, accuracy_report
+
+# One seed for the whole run: FASTENT_TEST_SEED=... repeats it.
+SEED = int(os.environ.get("FASTENT_TEST_SEED") or int.from_bytes(os.urandom(4), "little"))
+
+settings.register_profile("fastent", deadline=None, max_examples=60, print_blob=True)
+settings.load_profile("fastent")
+
+
+def pytest_report_header() -> str:
+    """Say how to repeat this run."""
+    return f"fastent: FASTENT_TEST_SEED={SEED}, ISAs {', '.join(_core.available_isas())}"
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Leave out the slow tests unless -m speaks of them."""
+    if not config.option.markexpr:
+        slow = [item for item in items if item.get_closest_marker("slow")]
+        config.hook.pytest_deselected(items=slow)
+        items[:] = [item for item in items if item not in slow]
+
+
+@pytest.fixture(params=_core.available_isas())
+def isa(request: pytest.FixtureRequest) -> Iterator[str]:
+    """Run the test once on each ISA."""
+    with _core.using_isa(request.param):
+        yield request.param
+
+
+@pytest.fixture(params=[np.float32, np.float64], ids=["float32", "float64"])
+def dtype(request: pytest.FixtureRequest) -> Any:
+    """Run the test in each dtype."""
+    return request.param
+
+
+@pytest.fixture
+def rng(request: pytest.FixtureRequest) -> np.random.Generator:
+    """Seed a generator by this run's seed and this test's name; a failure shows the seed."""
+    print(f"repeat with FASTENT_TEST_SEED={SEED}")
+    return np.random.default_rng([SEED, zlib.crc32(request.node.nodeid.encode())])

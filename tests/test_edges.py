@@ -1,0 +1,398 @@
+"""The table of edges: zeros, clamps, NaN, invalid entries, empty rows, integers, result types."""
+
+from __future__ import annotations
+
+import functools
+import itertools
+import warnings
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytest
+import reference
+
+import fastent
+from fastent import (
+    binary_cross_entropy,
+    binary_entropy,
+    cross_entropy,
+    entropy,
+    kl_divergence,
+    log_loss,
+    perplexity,
+    surprisal,
+)
+
+pytestmark = pytest.mark.usefixtures("isa")
+nan, inf, ln2 = np.nan, np.inf, np.log(2)
+FLOOR_Q = np.exp(-100.0)
+
+
+def case(function: Callable[..., Any], *args: Any, want: Any, **keywords: Any) -> Any:
+    """One line of the table."""
+    name = f"{function.__name__}-{args}-{keywords}".replace(" ", "")
+    return pytest.param(function, args, keywords, want, id=name)
+
+
+EDGES = [
+    # p = 0 contributes exactly 0, also where q = 0 (KL's phi: contributes q)
+    case(entropy, [0.5, 0, 0.5], want=ln2),
+    case(entropy, [1.0, 0, 0], want=0),
+    case(entropy, [0.0, 0], want=0),
+    case(perplexity, [0.0, 1, 0], want=1),
+    case(perplexity, [0.0, 0], want=1),
+    case(cross_entropy, [0.0, 1], [0.0, 1], want=0),
+    case(cross_entropy, [0.0, 1], [0.0, 1], want=0, log_floor=None),
+    case(cross_entropy, [0.0, 1], [0.5, 0.5], want=ln2),
+    case(kl_divergence, [0.0, 1], [0.0, 1], want=0),
+    case(kl_divergence, [0.0, 1], [0.0, 1], want=0, log_floor=None),
+    case(kl_divergence, [0.0, 0], [0.0, 0], want=0),
+    case(kl_divergence, [0.0, 1], [0.25, 1], want=0.25),
+    case(kl_divergence, [0.0, 1], [0.25, 1], want=0, generalized=False),
+    case(kl_divergence, [0.0], [1e-50], want=1e-50),
+    case(binary_entropy, 0.0, want=0),
+    case(binary_entropy, 1.0, want=0),
+    case(binary_entropy, -0.0, want=0),
+    case(entropy, [-0.0, 1.0], want=0),
+    # p > 0, q = 0: clamped, or infinite without a floor
+    case(cross_entropy, [0.25, 0.75], [0.0, 1], want=25),
+    case(cross_entropy, [0.25, 0.75], [0.0, 1], want=25 / ln2, base=2),
+    case(cross_entropy, [0.25, 0.75], [0.0, 1], want=2.5, log_floor=-10),
+    case(cross_entropy, [0.25, 0.75], [0.0, 1], want=inf, log_floor=None),
+    case(cross_entropy, [1.0], [1e-50], want=100),
+    case(kl_divergence, [1.0, 0], [0.0, 1], want=100 + FLOOR_Q),
+    case(kl_divergence, [0.5, 0.5], [0.0, 1], want=50 + 0.5 * np.log(0.5) * 2 + FLOOR_Q),
+    case(kl_divergence, [1.0, 0], [0.0, 1], want=10 + np.exp(-10), log_floor=-10),
+    case(kl_divergence, [1.0, 0], [0.0, 1], want=100, generalized=False),
+    case(kl_divergence, [1.0, 0], [0.0, 1], want=inf, log_floor=None),
+    case(kl_divergence, [1.0, 0], [0.0, 1], want=inf, log_floor=None, generalized=False),
+    case(kl_divergence, [1e-50, 1], [0.0, 1], want=0),
+    case(kl_divergence, [0.1], [0.1], want=0, log_floor=-1),
+    case(kl_divergence, [0.2], [0.1], want=0, log_floor=-1),
+    case(kl_divergence, [0.1], [0.2], want=0.1 * np.log(0.5) + 0.1, log_floor=-1),
+    case(kl_divergence, [0.9], [0.1], want=0.9 * np.log(0.9) + np.exp(-1), log_floor=-1),
+    case(binary_cross_entropy, 1.0, 0.0, want=100),
+    case(binary_cross_entropy, 0.0, 1.0, want=100),
+    case(binary_cross_entropy, 0.25, 0.0, want=25),
+    case(binary_cross_entropy, 1, 0.0, want=100 / ln2, base=2),
+    case(binary_cross_entropy, 1.0, 0.0, want=inf, log_floor=None),
+    case(binary_cross_entropy, 0.0, 1.0, want=inf, log_floor=None),
+    case(binary_cross_entropy, 0.5, 1.0, want=inf, log_floor=None),
+    case(binary_cross_entropy, 1.0, 1.0, want=0, log_floor=None),
+    case(binary_cross_entropy, 1.0, 1.0, want=0),
+    case(binary_cross_entropy, 0.0, 0.0, want=0),
+    case(binary_cross_entropy, True, 0.5, want=ln2),
+    case(log_loss, [0, 1], [[1.0, 0], [1, 0]], want=[0, 100]),
+    case(log_loss, [0, 1], [[1.0, 0], [1, 0]], want=[0, inf], log_floor=None),
+    case(log_loss, [0, 1], [[1.0, 0], [1, 0]], want=[0, 5 / ln2], log_floor=-5, base=2),
+    case(log_loss, [0, 1, 1, 0], [0.0, 0.0, 1.0, 0.5], want=[0, 100, 0, ln2]),
+    case(log_loss, [True, False], [0.25, 0.25], want=[np.log(4), np.log(4 / 3)]),
+    # surprisal is exact unless asked
+    case(surprisal, 0.0, want=inf),
+    case(surprisal, -0.0, want=inf),
+    case(surprisal, 0.0, want=100, log_floor=-100),
+    case(surprisal, 0.0, want=100 / ln2, log_floor=-100, base=2),
+    case(surprisal, 1.0, want=0),
+    case(surprisal, inf, want=-inf),
+    case(surprisal, 0.0, want=-inf, base=0.5),
+    # p > 1 is used as it is
+    case(surprisal, 8.0, want=-3, base=2),
+    case(entropy, [2.0, 0.5], want=-2 * ln2 + 0.5 * ln2),
+    case(perplexity, [2.0], want=0.25),
+    case(cross_entropy, [2.0], [4.0], want=-4 * ln2),
+    case(kl_divergence, [2.0], [4.0], want=-2 * ln2 + 2),
+    # rows that do not sum to 1: as they are, or divided
+    case(entropy, [1.0, 1], want=0),
+    case(entropy, [1.0, 1], want=ln2, normalize=True),
+    case(perplexity, [3, 3, 3, 3], want=4, normalize=True),
+    case(cross_entropy, [1, 1], [3, 3], want=ln2, normalize=True),
+    case(kl_divergence, [1, 2, 3], [2, 4, 6], want=0, normalize=True),
+    case(kl_divergence, [1, 0], [1, 1], want=ln2, normalize=True),
+    case(entropy, [0.0, 0], want=nan, normalize=True),
+    case(perplexity, [0.0, 0], want=nan, normalize=True),
+    case(cross_entropy, [0.0, 0], [1.0, 1], want=nan, normalize=True),
+    case(cross_entropy, [1.0, 1], [0.0, 0], want=nan, normalize=True),
+    case(kl_divergence, [0.0, 0], [1.0, 1], want=nan, normalize=True),
+    case(kl_divergence, [1.0, 1], [0.0, 0], want=nan, normalize=True),
+    # NaN: silent, also where p = 0
+    case(surprisal, nan, want=nan),
+    case(surprisal, nan, want=nan, log_floor=-100),
+    case(binary_entropy, nan, want=nan),
+    case(entropy, [nan, 1.0], want=nan),
+    case(perplexity, [nan, 1.0], want=nan),
+    case(cross_entropy, [nan, 1.0], [0.5, 0.5], want=nan),
+    case(cross_entropy, [0.0, 1.0], [nan, 0.5], want=nan),
+    case(kl_divergence, [nan, 1.0], [0.5, 0.5], want=nan),
+    case(kl_divergence, [0.0, 1.0], [nan, 0.5], want=nan),
+    case(kl_divergence, [0.0, 1.0], [nan, 0.5], want=nan, generalized=False),
+    case(binary_cross_entropy, nan, 0.5, want=nan),
+    case(binary_cross_entropy, 0.0, nan, want=nan),
+    case(binary_cross_entropy, 1.0, nan, want=nan),
+    case(log_loss, [1], [[0.5, nan]], want=[nan]),
+    # empty rows
+    case(entropy, [], want=0),
+    case(entropy, [], want=nan, normalize=True),
+    case(perplexity, [], want=1),
+    case(perplexity, [], want=nan, normalize=True),
+    case(cross_entropy, [], [], want=0),
+    case(cross_entropy, [], [], want=nan, normalize=True),
+    case(kl_divergence, [], [], want=0),
+    case(kl_divergence, [], [], want=nan, normalize=True),
+    case(entropy, np.zeros((3, 0)), want=[0, 0, 0]),
+    case(perplexity, np.zeros((3, 0)), want=[1, 1, 1]),
+    case(surprisal, [], want=[]),
+    # the sign of log(base) makes no negative zeros
+    case(entropy, [1.0, 0], want=0, base=0.5),
+    case(surprisal, 1.0, want=0, base=0.5),
+    case(kl_divergence, [0.5, 0.5], [0.5, 0.5], want=0, base=0.5),
+    case(binary_cross_entropy, 1, 1.0, want=0, base=0.5),
+]
+
+
+@pytest.mark.parametrize(("function", "args", "keywords", "want"), EDGES)
+def test_table(
+    function: Callable[..., Any], args: tuple[Any, ...], keywords: dict[str, Any], want: Any,
+) -> None:
+    """Each line holds in silence, and its zeros are +0.0."""
+    nan_by_division = bool(keywords.get("normalize")) and np.isnan(want).any()
+    with warnings.catch_warnings(), np.errstate(invalid="ignore" if nan_by_division else "raise",
+                                                divide="raise"):
+        warnings.simplefilter("error")
+        got = function(*args, **keywords)
+    np.testing.assert_allclose(got, want, rtol=1e-14, atol=0)
+    assert not np.signbit(got)[np.asarray(got) == 0].any()
+
+
+@pytest.mark.parametrize("function", [entropy, perplexity, surprisal, binary_entropy])
+def test_zero_is_positive_in_float32_reductions_too(
+    function: Callable[..., Any], dtype: Any,
+) -> None:
+    """Sums and means of zeros are +0.0 (perplexity: of ones, not less)."""
+    rows = np.eye(4, dtype=dtype) if function in (entropy, perplexity) else np.ones(4, dtype)
+    for reduction in ("mean", "sum"):
+        got = function(rows, reduction=reduction)
+        want = 0 if function is not perplexity else {"mean": 1, "sum": 4}[reduction]
+        assert got == want
+        assert not np.signbit(got)
+
+
+# --- invalid entries ------------------------------------------------------------------------------
+
+INVALID = [
+    case(surprisal, [0.5, -0.5], want=[ln2, nan]),
+    case(surprisal, [0.5, -inf], want=[ln2, nan]),
+    case(surprisal, [0.5, -5e-324], want=[ln2, nan], log_floor=-100),
+    case(binary_entropy, [0.5, -0.5, 1.5], want=[ln2, nan, nan]),
+    case(entropy, [[0.5, -0.5], [0.5, 0.5]], want=[nan, ln2]),
+    case(entropy, [[0.5, -5e-324], [0.5, 0.5]], want=[nan, ln2]),
+    case(entropy, [[1.5, -0.5], [0.5, 0.5]], want=[nan, ln2], normalize=True),
+    case(perplexity, [[0.5, -0.5], [0.5, 0.5]], want=[nan, 2]),
+    case(cross_entropy, [[0.5, -0.5], [0.5, 0.5]], [0.5, 0.5], want=[nan, ln2]),
+    case(cross_entropy, [0.0, 1], [[-0.5, 0.5], [0.5, 0.5]], want=[nan, ln2]),
+    case(cross_entropy, [0.5, 0.5], [[-0.5, 0.5], [0.5, 0.5]], want=[nan, ln2], log_floor=None),
+    case(kl_divergence, [[0.5, -0.5], [1, 0]], [0.5, 0.5], want=[nan, ln2]),
+    case(kl_divergence, [1.0, 0], [[-0.5, 0.5], [0.5, 0.5]], want=[nan, ln2]),
+    case(kl_divergence, [1.0, 0], [[0.5, -0.5], [0.5, 0.5]], want=[nan, ln2]),
+    case(kl_divergence, [[-0.5, 0.5], [1, 0]], [[-0.5, 0.5], [0.5, 0.5]], want=[nan, ln2]),
+    case(binary_cross_entropy, [1.0, 1, 1], [-0.5, 1.5, 0.5], want=[nan, nan, ln2]),
+    case(binary_cross_entropy, [0.0, 0, 0], [-0.5, 1.5, 0.5], want=[nan, nan, ln2]),
+    case(binary_cross_entropy, [-0.5, 1.5, 1.0], 0.5, want=[nan, nan, ln2]),
+    case(binary_cross_entropy, [-1, 2, 1], 0.5, want=[nan, nan, ln2]),
+    case(log_loss, [0, 1], [[-0.5, 1.5], [0.5, 0.5]], want=[nan, ln2]),
+    case(log_loss, [0, 1, 1], [-0.5, 1.5, 0.5], want=[nan, nan, ln2]),
+]
+
+
+@pytest.mark.parametrize(("function", "args", "keywords", "want"), INVALID)
+def test_invalid(
+    function: Callable[..., Any], args: tuple[Any, ...], keywords: dict[str, Any], want: Any,
+) -> None:
+    """NaN in that row alone, and NumPy's invalid flag once, under the caller's errstate."""
+    text = f"invalid value encountered in {function.__name__}"
+    with warnings.catch_warnings(record=True) as caught, np.errstate(invalid="warn"):
+        warnings.simplefilter("always")
+        got = function(*args, **keywords)
+    np.testing.assert_allclose(got, want, rtol=1e-14)
+    assert [(w.category, str(w.message)) for w in caught] == [(RuntimeWarning, text)]
+    with np.errstate(invalid="raise"), pytest.raises(FloatingPointError, match=text):
+        function(*args, **keywords)
+    with warnings.catch_warnings(), np.errstate(invalid="ignore"):
+        warnings.simplefilter("error")
+        np.testing.assert_array_equal(function(*args, **keywords), got)
+    calls: list[Any] = []
+    with np.errstate(invalid="call", call=lambda *a: calls.append(a)):
+        function(*args, **keywords)
+    assert len(calls) == 1
+
+
+def test_invalid_once_for_many_rows(rng: np.random.Generator) -> None:
+    """A thousand bad rows in a big batch are one warning, and only they are NaN."""
+    p = rng.dirichlet(np.ones(10), 20_000)
+    clean = entropy(p)
+    bad = rng.choice(len(p), 1000, replace=False)
+    p[bad, rng.integers(0, 10, 1000)] *= -1
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        got = entropy(p)
+    assert len(caught) == 1
+    assert np.isnan(got[bad]).all()
+    np.testing.assert_array_equal(np.delete(got, bad), np.delete(clean, bad))
+
+
+def test_where_hides_invalid_elements() -> None:
+    """What `where` leaves out is neither computed nor warned about, nor written."""
+    out = np.full(3, 7.0)
+    with np.errstate(invalid="raise"):
+        got = surprisal([0.5, -1.0, 1.0], where=[True, False, True], out=out)
+        assert got is out
+        np.testing.assert_array_equal(out, [np.log(2), 7, 0])
+        binary_entropy([0.5, -1.0, 1.0], where=np.array([False, False, True]), out=out)
+        binary_cross_entropy(1, [-1.0, -1.0, 1.0], where=[False, False, True], out=out)
+    np.testing.assert_array_equal(out, [np.log(2), 7, 0])
+
+
+# --- every pair of special values, against the NumPy twins ----------------------------------------
+
+SPECIAL = [0.0, -0.0, 5e-324, 1e-310, 1e-50, 3.7e-44, 3.8e-44, 1e-9, 0.3, 1.0, nan, -1e-9, -1.0]
+GRID = np.array(list(itertools.product([*SPECIAL, 3.0], repeat=2))).T
+BINARY = np.array(list(itertools.product(SPECIAL, repeat=2))).T
+
+
+FLOORS = pytest.mark.parametrize("log_floor", [-100.0, -10.0, None])
+PAIRED: dict[str, tuple[Callable[..., Any], Callable[..., Any]]] = {
+    "entropy": (lambda p, q, log_floor, **kw: entropy(p, **kw),
+                lambda p, q, log_floor, **kw: reference.entropy(p, **kw)),
+    "cross_entropy": (cross_entropy, reference.cross_entropy),
+    "kl_divergence": (kl_divergence, reference.kl_divergence),
+    "kl_divergence, plain": (functools.partial(kl_divergence, generalized=False),
+                             functools.partial(reference.kl_divergence, generalized=False)),
+}
+
+
+@FLOORS
+@pytest.mark.parametrize("name", PAIRED)
+@pytest.mark.parametrize("normalize", [False, True])
+@pytest.mark.parametrize("fill", [0, 1, 20])
+def test_special_values_in_rows(
+    name: str, log_floor: float | None, normalize: bool, fill: int,
+) -> None:
+    """Each pair as the first entry of a row whose other entries are equal."""
+    rest = np.full((GRID.shape[1], fill), 0.05)
+    p, q = (np.column_stack([side, rest]) for side in GRID)
+    function, twin = PAIRED[name]
+    with np.errstate(invalid="ignore"):
+        got = function(p, q, log_floor=log_floor, normalize=normalize)
+        want = twin(p, q, log_floor=log_floor, normalize=normalize)
+    digits_lost = normalize or name.startswith("kl")  # by the twin, which subtracts plainly
+    np.testing.assert_allclose(got, want, rtol=1e-12, atol=1e-15 if digits_lost else 1e-323)
+
+
+@FLOORS
+def test_special_values_in_elements(log_floor: float | None) -> None:
+    """Each pair as target and probability, each value as a probability."""
+    with np.errstate(invalid="ignore"):
+        got = binary_cross_entropy(BINARY[0], BINARY[1], log_floor=log_floor)
+        one = surprisal(GRID[0], log_floor=log_floor)
+    want = reference.binary_cross_entropy(BINARY[0], BINARY[1], log_floor=log_floor)
+    np.testing.assert_allclose(got, want, rtol=1e-13, atol=1e-323)
+    np.testing.assert_allclose(one, reference.surprisal(GRID[0], log_floor=log_floor), rtol=1e-13)
+
+
+# --- shapes and types of results ------------------------------------------------------------------
+
+
+def test_no_rows_have_a_shape(dtype: Any) -> None:
+    """No rows: an empty result of the right shape and dtype; sum 0, mean NaN, in silence."""
+    p = np.zeros((0, 5), dtype)
+    for got in (entropy(p), cross_entropy(p, p), kl_divergence(p, p), perplexity(p),
+                log_loss(np.zeros(0, int), p), entropy(p, normalize=True)):
+        assert (got.shape, got.dtype) == ((0,), dtype)
+    assert entropy(np.zeros((2, 0, 3), dtype)).shape == (2, 0)
+    assert entropy(np.zeros((2, 0, 3), dtype), keepdims=True).shape == (2, 0, 1)
+    with np.errstate(invalid="raise"), warnings.catch_warnings():
+        warnings.simplefilter("error")
+        for f in (entropy, surprisal, binary_entropy, perplexity):
+            assert f(p, reduction="sum") == 0
+            assert np.isnan(f(p, reduction="mean"))
+        assert binary_cross_entropy(p, p, reduction="sum") == 0
+        assert np.isnan(log_loss(np.zeros(0, int), p, reduction="mean"))
+
+
+def each_function(x: np.ndarray, labels: Any = (1, 0)) -> dict[str, Any]:
+    """Every function of the release, applied to two rows."""
+    return {"surprisal": surprisal(x), "binary_entropy": binary_entropy(x), "entropy": entropy(x),
+            "perplexity": perplexity(x), "cross_entropy": cross_entropy(x, x),
+            "kl_divergence": kl_divergence(x, x), "log_loss": log_loss(np.array(labels), x),
+            "binary_cross_entropy": binary_cross_entropy(x, x)}
+
+
+@pytest.mark.parametrize(("given", "result"), [(np.float64, np.float64), (np.float32, np.float32),
+                                               (np.float16, np.float32)])
+def test_result_dtype(given: Any, result: Any) -> None:
+    """float64 gives float64; float32 and float16 give float32, float16 as if converted first."""
+    x = np.array([[0.25, 0.75], [0.5, 0.5]], given)
+    for name, got in each_function(x).items():
+        assert got.dtype == result, name
+        np.testing.assert_array_equal(got, each_function(x.astype(result))[name], strict=True)
+
+
+def test_lists_and_scalars_follow_numpy() -> None:
+    """Lists are float64; scalars are weak; labels and targets never raise the dtype."""
+    x32 = np.array([0.25, 0.75], np.float32)
+    assert surprisal([0.5]).dtype == np.float64
+    assert surprisal(0.5).dtype == np.float64
+    assert binary_cross_entropy(1.0, x32).dtype == np.float32
+    assert binary_cross_entropy(x32, 0.5).dtype == np.float32
+    assert binary_cross_entropy([1.0, 0.0], x32).dtype == np.float64
+    for kind in (np.int64, np.int32, np.uint8, np.int8, bool):
+        target = np.array([1, 0], kind)
+        for prob in (x32, x32.astype(np.float16)):
+            assert binary_cross_entropy(target, prob).dtype == np.float32
+            assert log_loss(target, prob).dtype == np.float32
+            assert log_loss(target, np.stack([prob, prob])).dtype == np.float32
+        np.testing.assert_array_equal(binary_cross_entropy(target, x32),
+                                      binary_cross_entropy(target.astype(np.float32), x32))
+    assert cross_entropy(x32, x32.astype(np.float64)).dtype == np.float64
+    assert kl_divergence(x32.astype(np.float16), x32).dtype == np.float32
+
+
+def test_zero_dimensional_results_are_numpy_scalars(dtype: Any) -> None:
+    """Not Python floats, not 0-d arrays."""
+    x = np.array([0.25, 0.75], dtype)
+    results = [entropy(x), perplexity(x), cross_entropy(x, x), kl_divergence(x, x), surprisal(x[0]),
+               binary_entropy(x[0]), binary_cross_entropy(1, x[0]), entropy(x, reduction="mean"),
+               surprisal(x, reduction="sum"), binary_cross_entropy(x, x, reduction="mean"),
+               log_loss(np.array([1, 0]), x, reduction="mean"), entropy(x[0], axis=None)]
+    assert [type(r) for r in results] == [dtype] * len(results)
+    assert isinstance(entropy(x, keepdims=True), np.ndarray)
+
+
+@pytest.mark.parametrize("kind", [np.int64, np.uint8])
+def test_integer_distributions(kind: Any) -> None:
+    """0 and 1 count as float64; above 1 they are counts, and the message names the flag."""
+    hot, many = np.eye(3, dtype=kind), np.array([[3, 1], [1, 1]], kind)
+    np.testing.assert_array_equal(entropy(hot), np.zeros(3), strict=True)
+    assert kl_divergence(hot, hot).dtype == np.float64
+    calls: list[Callable[[], Any]] = [
+        lambda: entropy(many), lambda: perplexity(many), lambda: kl_divergence(many, many),
+        lambda: cross_entropy(many, [0.5, 0.5]), lambda: cross_entropy([0.5, 0.5], many)]
+    for call in calls:
+        with pytest.raises(ValueError, match="normalize=True"):
+            call()
+    np.testing.assert_array_equal(entropy(many, normalize=True),
+                                  entropy(many.astype(float), normalize=True))
+    np.testing.assert_array_equal(kl_divergence(many, many[::-1], normalize=True),
+                                  kl_divergence(many * 1.0, many[::-1] * 1.0, normalize=True))
+
+
+def test_results_are_new_and_inputs_untouched(rng: np.random.Generator) -> None:
+    """No function writes to its arguments."""
+    x = rng.dirichlet(np.ones(4), 2)
+    x[0, 0] = -x[0, 0]
+    before = x.copy()
+    with np.errstate(invalid="ignore"):
+        for got in each_function(x, [1, 3]).values():
+            assert not np.shares_memory(got, x)
+    np.testing.assert_array_equal(x, before)
+    assert fastent.__version__

@@ -1,0 +1,70 @@
+"""The data of the examples are what they claim, and the example runs."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+EXAMPLES = Path(__file__).parent.parent / "examples"
+
+
+def test_digits_are_distributions_with_labels() -> None:
+    """Every row sums to 1, as far as float32 can."""
+    probabilities = np.load(EXAMPLES / "digits_probabilities.npy")
+    labels = np.load(EXAMPLES / "digits_labels.npy")
+    assert probabilities.shape == (1797, 10)
+    assert probabilities.dtype == np.float32
+    assert (probabilities >= 0).all()
+    sums = probabilities.sum(axis=1, dtype=np.float64)
+    assert np.abs(sums - 1).max() <= np.finfo(np.float32).eps
+    assert labels.shape == (1797,)
+    assert set(labels.tolist()) == set(range(10))
+    assert (probabilities.argmax(axis=1) == labels).mean() > 0.95
+
+
+def test_breast_cancer_has_probabilities_and_labels() -> None:
+    """One probability and one label a patient."""
+    probabilities = np.load(EXAMPLES / "breast_cancer_probabilities.npy")
+    labels = np.load(EXAMPLES / "breast_cancer_labels.npy")
+    assert probabilities.shape == labels.shape == (569,)
+    assert probabilities.dtype == np.float32
+    assert ((probabilities >= 0) & (probabilities <= 1)).all()
+    assert set(labels.tolist()) == {0, 1}
+    assert ((probabilities > 0.5) == labels).mean() > 0.95
+
+
+def test_data_are_small() -> None:
+    """They travel with every copy of the repository."""
+    assert sum(path.stat().st_size for path in EXAMPLES.glob("*.npy")) < 200_000
+
+
+def test_example_prints_its_report(tmp_path: Path) -> None:
+    """It runs from any folder, without a word on stderr, and its figures are the known ones."""
+    script = EXAMPLES / "unsure_digits.py"
+    done = subprocess.run(
+        [sys.executable, str(script)], cwd=tmp_path, capture_output=True, text=True, check=True
+    )
+    assert done.stderr == ""
+    # From NumPy's float64 over the same files; the least certain digit and image with them.
+    probabilities = np.load(EXAMPLES / "digits_probabilities.npy").astype(np.float64)
+    labels = np.load(EXAMPLES / "digits_labels.npy").astype(np.intp)
+    loss = -np.log(probabilities[np.arange(len(labels)), labels]).mean()
+    assert f"Log loss  {loss:.4f} nats" in done.stdout
+    entropy = -(probabilities * np.log2(probabilities)).sum(axis=1)
+    assert f"{entropy.argmax():5}  {entropy.max():.3f} bits" in done.stdout
+    assert "Binary cross entropy" in done.stdout
+
+
+@pytest.mark.slow
+def test_making_the_data_again_gives_the_same(tmp_path: Path) -> None:
+    """Another scikit-learn may round otherwise, so the comparison allows for that."""
+    pytest.importorskip("sklearn")
+    copy = tmp_path / "make_data.py"
+    copy.write_text((EXAMPLES / "make_data.py").read_text(encoding="utf-8"), encoding="utf-8")
+    subprocess.run([sys.executable, str(copy)], check=True)
+    for path in EXAMPLES.glob("*.npy"):
+        np.testing.assert_allclose(np.load(tmp_path / path.name), np.load(path), atol=1e-4)
