@@ -54,13 +54,14 @@ INLINE g64 ROW(difference)(g64 p, g64 q, pair64 a, pair64 b, const double *inver
   rest += inverse_p[2] - inverse_q[2];
   const g64 x = g64_mul(p, g64_set(inverse_p[0])), y = g64_mul(q, g64_set(inverse_p[0]));
   const g64 e = g64_sub(x, y);
-  g64 low_1, low_2;
+  g64 low_1, low_2, low_3;
   const g64 high_1 = g64_two_product(e, g64_set(inverse_p[1]), &low_1);
   const g64 high_2 = g64_two_product(x, g64_set(sums), &low_2);
   low_1 = g64_add(low_1, g64_mul(e, g64_set(inverse_p[2])));
-  low_2 = g64_add(low_2, g64_mul(x, g64_set(rest)));
-  const g64 exact = g64_mul(g64_add(g64_sub(high_1, high_2), g64_sub(low_1, low_2)),
-                            g64_set(inverse_p[3] * inverse_q[3]));
+  const g64 high_3 = g64_two_product(x, g64_set(rest), &low_3);
+  const g64 low = g64_sub(low_1, g64_add(low_2, low_3));
+  const g64 product = g64_add(g64_sub(g64_sub(high_1, high_2), high_3), low);
+  const g64 exact = g64_mul(product, g64_set(inverse_p[3] * inverse_q[3]));
   const g64 half = g64_set(0.5), two = g64_set(2);
   const m64 close = m64_and(g64_less(g64_mul(x, half), y), g64_less(y, g64_mul(x, two)));
   return g64_select(close, exact, direct);

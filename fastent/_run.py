@@ -29,13 +29,12 @@ def row_results(
     for index in blocks(rows.outer, PIECE // max(rows.length, 1)):
         pieces = [view[index] for view in rows.views]
         shape = pieces[0].shape[: pieces[0].ndim - len(rows.core)]
+        count = math.prod(shape)
         for i, piece in enumerate(pieces):
             if scratch[i].size < piece.size:
                 scratch[i] = np.empty(piece.size, dtype)
-            pieces[i] = contiguous(piece, dtype, scratch[i]).reshape(-1, rows.length)
-            if rows.length == 0:
-                pieces[i] = np.empty((math.prod(shape), 0), dtype)
-        values = np.empty(pieces[0].shape[0], dtype)
+            pieces[i] = contiguous(piece, dtype, scratch[i]).reshape(count, rows.length)
+        values = np.empty(count, dtype)
         status = measure.compute(tuple(pieces), vector, values)
         yield index, values.reshape(shape), status
 

@@ -103,27 +103,36 @@ class Row:
         return self.error <= self.allowed
 
     def __str__(self) -> str:
-        shown = ", ".join(np.array2string(a, threshold=12, floatmode="unique")
-                          for a in self.arguments)
-        return (f"{self.label} {self.family} {self.dtype} {self.isa} columns={self.columns}: "
-                f"{self.error:.4g} {self.unit}, allowed {self.allowed:.4g}, for {shown}")
+        shown = ", ".join(
+            np.array2string(a, threshold=12, floatmode="unique") for a in self.arguments
+        )
+        return (
+            f"{self.label} {self.family} {self.dtype} {self.isa} columns={self.columns}: "
+            f"{self.error:.4g} {self.unit}, allowed {self.allowed:.4g}, for {shown}"
+        )
 
 
 def bases(name: str, function: Callable[..., Any], unit: str = "ulp") -> tuple[Call, ...]:
     """List the calls of one function in nats and three other bases."""
+
     def call(base: float | None) -> Call:
         extra = 1.0 if base == 3 and unit == "ulp" else 0.0
-        return Call(f"{name}, base {base}" if base else name,
-                    functools.partial(function, base=base),
-                    lambda nats: nats / mp.log(base) if base else nats, unit,
-                    lambda dtype, nats: bound(name, dtype) + extra)
+        return Call(
+            f"{name}, base {base}" if base else name,
+            functools.partial(function, base=base),
+            lambda nats: nats / mp.log(base) if base else nats,
+            unit,
+            lambda dtype, nats: bound(name, dtype) + extra,
+        )
+
     return tuple(call(base) for base in (None, 2, 10, 3))
 
 
 def normalized(name: str, function: Callable[..., Any]) -> tuple[Call, ...]:
     """List the one call with normalize=True."""
-    return (Call(f"{name}, normalize", functools.partial(function, normalize=True),
-                 unit="relative"),)
+    return (
+        Call(f"{name}, normalize", functools.partial(function, normalize=True), unit="relative"),
+    )
 
 
 def _perplexity_limit(dtype: Any, nats: Any) -> Any:
@@ -136,19 +145,25 @@ def _rows(families: dict[str, Any]) -> dict[str, Callable[..., Arrays]]:
     return {name: lambda *args, f=f: (f(*args),) for name, f in families.items()}
 
 
-def _vectors(first: dict[str, Any],
-             *others: Callable[..., Any]) -> dict[str, Callable[..., Arrays]]:
+def _vectors(
+    first: dict[str, Any], *others: Callable[..., Any]
+) -> dict[str, Callable[..., Arrays]]:
     """Draw vectors of probabilities: of a family, after those of the others."""
-    return {name: lambda rng, rows, n, dtype, f=f: (*(o(rng, n, dtype) for o in others),
-                                                    f(rng, n, dtype))
-            for name, f in first.items()}
+    return {
+        name: lambda rng, rows, n, dtype, f=f: (
+            *(o(rng, n, dtype) for o in others),
+            f(rng, n, dtype),
+        )
+        for name, f in first.items()
+    }
 
 
 def _labelled(families: dict[str, Any]) -> dict[str, Callable[..., Arrays]]:
     """Draw labels and rows."""
-    return {name: lambda rng, rows, n, dtype, f=f: (rng.integers(n, size=rows),
-                                                    f(rng, rows, n, dtype))
-            for name, f in families.items()}
+    return {
+        name: lambda rng, rows, n, dtype, f=f: (rng.integers(n, size=rows), f(rng, rows, n, dtype))
+        for name, f in families.items()
+    }
 
 
 def _picked(labels: np.ndarray, prob: np.ndarray) -> Any:
@@ -159,73 +174,143 @@ def _picked(labels: np.ndarray, prob: np.ndarray) -> Any:
 
 def _plain_scale(p: np.ndarray, q: np.ndarray) -> Any:
     """Return what an error of the plain KL is measured against: sum phi + |sum p - sum q|."""
-    return (exact(reference.exact_kl_divergence, p, q)
-            + abs(reference.MP(p).sum(-1) - reference.MP(q).sum(-1)))
+    return exact(reference.exact_kl_divergence, p, q) + abs(
+        reference.MP(p).sum(-1) - reference.MP(q).sum(-1)
+    )
 
 
 _soft = strategies.PROBS["uniform"]
 _hard = strategies.PROBS["hard"]
-_WEIGHT_PAIRS = {"counts|counts": lambda *a: (strategies.counts(*a), strategies.counts(*a) + 1),
-                 "nearly_one_hot|counts": lambda *a: (strategies.nearly_one_hot(*a),
-                                                      strategies.counts(*a) + 1),
-                 "huge|subnormal": lambda *a: (strategies.huge(*a), strategies.subnormal(*a)),
-                 **{n: strategies.PAIRS[n] for n in ("near 1e-02", "near 1e-05", "near 1e-07",
-                                                     "neighbours", "sparse|softmax")}}
+_WEIGHT_PAIRS = {
+    "counts|counts": lambda *a: (strategies.counts(*a), strategies.counts(*a) + 1),
+    "nearly_one_hot|counts": lambda *a: (strategies.nearly_one_hot(*a), strategies.counts(*a) + 1),
+    "huge|subnormal": lambda *a: (strategies.huge(*a), strategies.subnormal(*a)),
+    **{
+        n: strategies.PAIRS[n]
+        for n in ("near 1e-02", "near 1e-05", "near 1e-07", "neighbours", "sparse|softmax")
+    },
+}
 _SMALL: dict[str, Any] = {"columns": (1, 2, 3, 10, 32, 100, 1000), "elements": 400}
 _POINT: dict[str, Any] = {"columns": (2000,)}
 
-MEASURES = {m.name: m for m in (
-    Measure("surprisal", _vectors(strategies.PROBS),
+MEASURES = {
+    m.name: m
+    for m in (
+        Measure(
+            "surprisal",
+            _vectors(strategies.PROBS),
             functools.partial(exact, reference.exact_surprisal),
-            bases("surprisal", fastent.surprisal), **_POINT),
-    Measure("binary_entropy", _vectors(strategies.PROBS),
+            bases("surprisal", fastent.surprisal),
+            **_POINT,
+        ),
+        Measure(
+            "binary_entropy",
+            _vectors(strategies.PROBS),
             functools.partial(exact, reference.exact_binary_entropy),
-            bases("binary_entropy", fastent.binary_entropy), **_POINT),
-    Measure("binary_cross_entropy, soft", _vectors(strategies.PROBS, _soft),
+            bases("binary_entropy", fastent.binary_entropy),
+            **_POINT,
+        ),
+        Measure(
+            "binary_cross_entropy, soft",
+            _vectors(strategies.PROBS, _soft),
             functools.partial(exact, reference.exact_binary_cross_entropy),
-            bases("binary_cross_entropy", fastent.binary_cross_entropy), **_POINT),
-    Measure("binary_cross_entropy, hard", _vectors(strategies.PROBS, _hard),
+            bases("binary_cross_entropy", fastent.binary_cross_entropy),
+            **_POINT,
+        ),
+        Measure(
+            "binary_cross_entropy, hard",
+            _vectors(strategies.PROBS, _hard),
             functools.partial(exact, reference.exact_binary_cross_entropy),
-            bases("binary_cross_entropy", fastent.binary_cross_entropy), **_POINT),
-    Measure("log_loss", _labelled(strategies.ROWS), _picked, bases("log_loss", fastent.log_loss)),
-    Measure("log_loss, two classes", _vectors(strategies.PROBS, lambda rng, n, _: rng.integers(
-                2, size=n)),
+            bases("binary_cross_entropy", fastent.binary_cross_entropy),
+            **_POINT,
+        ),
+        Measure(
+            "log_loss", _labelled(strategies.ROWS), _picked, bases("log_loss", fastent.log_loss)
+        ),
+        Measure(
+            "log_loss, two classes",
+            _vectors(strategies.PROBS, lambda rng, n, _: rng.integers(2, size=n)),
             functools.partial(exact, reference.exact_binary_cross_entropy),
-            bases("log_loss", fastent.log_loss), **_POINT),
-    Measure("entropy", _rows(strategies.ROWS), functools.partial(exact, reference.exact_entropy),
-            (*bases("entropy", fastent.entropy),
-             Call("perplexity", fastent.perplexity, np.frompyfunc(mp.exp, 1, 1),
-                  limit=_perplexity_limit))),
-    Measure("entropy, normalize", _rows(strategies.WEIGHTS),
+            bases("log_loss", fastent.log_loss),
+            **_POINT,
+        ),
+        Measure(
+            "entropy",
+            _rows(strategies.ROWS),
+            functools.partial(exact, reference.exact_entropy),
+            (
+                *bases("entropy", fastent.entropy),
+                Call(
+                    "perplexity",
+                    fastent.perplexity,
+                    np.frompyfunc(mp.exp, 1, 1),
+                    limit=_perplexity_limit,
+                ),
+            ),
+        ),
+        Measure(
+            "entropy, normalize",
+            _rows(strategies.WEIGHTS),
             lambda p: reference.exact_entropy(reference.MP, shares(p)),
-            normalized("entropy", fastent.entropy), **_SMALL),
-    Measure("perplexity, normalize", _rows(strategies.WEIGHTS),
-            lambda p: np.frompyfunc(mp.exp, 1, 1)(
-                reference.exact_entropy(reference.MP, shares(p))),
-            normalized("perplexity", fastent.perplexity), **_SMALL),
-    Measure("cross_entropy", strategies.PAIRS,
+            normalized("entropy", fastent.entropy),
+            **_SMALL,
+        ),
+        Measure(
+            "perplexity, normalize",
+            _rows(strategies.WEIGHTS),
+            lambda p: np.frompyfunc(mp.exp, 1, 1)(reference.exact_entropy(reference.MP, shares(p))),
+            normalized("perplexity", fastent.perplexity),
+            **_SMALL,
+        ),
+        Measure(
+            "cross_entropy",
+            strategies.PAIRS,
             functools.partial(exact, reference.exact_cross_entropy),
-            bases("cross_entropy", fastent.cross_entropy)),
-    Measure("cross_entropy, normalize", _WEIGHT_PAIRS,
+            bases("cross_entropy", fastent.cross_entropy),
+        ),
+        Measure(
+            "cross_entropy, normalize",
+            _WEIGHT_PAIRS,
             lambda p, q: reference.exact_cross_entropy(reference.MP, shares(p), shares(q)),
-            normalized("cross_entropy", fastent.cross_entropy), **_SMALL),
-    Measure("kl_divergence", strategies.PAIRS,
+            normalized("cross_entropy", fastent.cross_entropy),
+            **_SMALL,
+        ),
+        Measure(
+            "kl_divergence",
+            strategies.PAIRS,
             functools.partial(exact, reference.exact_kl_divergence),
-            bases("kl_divergence", fastent.kl_divergence, "relative")),
-    Measure("kl_divergence, plain", strategies.PAIRS,
+            bases("kl_divergence", fastent.kl_divergence, "relative"),
+        ),
+        Measure(
+            "kl_divergence, plain",
+            strategies.PAIRS,
             functools.partial(exact, reference.exact_kl_divergence, generalized=False),
-            (Call("kl_divergence, plain",
-                  functools.partial(fastent.kl_divergence, generalized=False), unit="relative",
-                  limit=lambda dtype, nats: bound("kl_divergence", dtype)),),
-            scale=_plain_scale, columns=(1, 3, 10, 100), elements=500),
-    Measure("kl_divergence, normalize", _WEIGHT_PAIRS,
+            (
+                Call(
+                    "kl_divergence, plain",
+                    functools.partial(fastent.kl_divergence, generalized=False),
+                    unit="relative",
+                    limit=lambda dtype, nats: bound("kl_divergence", dtype),
+                ),
+            ),
+            scale=_plain_scale,
+            columns=(1, 3, 10, 100),
+            elements=500,
+        ),
+        Measure(
+            "kl_divergence, normalize",
+            _WEIGHT_PAIRS,
             lambda p, q: reference.exact_kl_divergence(reference.MP, shares(p), shares(q)),
-            normalized("kl_divergence", fastent.kl_divergence), **_SMALL),
-)}
+            normalized("kl_divergence", fastent.kl_divergence),
+            **_SMALL,
+        ),
+    )
+}
 
 
-def compare(measure: Measure, family: str, dtype: Any, columns: int,
-            rng: np.random.Generator) -> Iterator[Row]:
+def compare(
+    measure: Measure, family: str, dtype: Any, columns: int, rng: np.random.Generator
+) -> Iterator[Row]:
     """Yield the worst element of each call on each ISA, for one draw."""
     rows = int(np.clip(measure.elements // columns, 2, 100))
     arrays = measure.draws[family](rng, rows, columns, dtype)
@@ -243,13 +328,25 @@ def compare(measure: Measure, family: str, dtype: Any, columns: int,
                 got = np.asarray(call.call(*arrays))
             assert (got.dtype, got.shape) == (dtype, true.shape), call.label
             if got.tobytes() not in known:
-                known[got.tobytes()] = (ulp_error(got, true, dtype) if call.unit == "ulp"
-                                        else relative_error(got, true, scale, dtype))
+                known[got.tobytes()] = (
+                    ulp_error(got, true, dtype)
+                    if call.unit == "ulp"
+                    else relative_error(got, true, scale, dtype)
+                )
             error = known[got.tobytes()]
             worst = int(np.argmax(error / limit))
-            yield Row(measure.name, call.label, family, np.dtype(dtype).name, isa, columns,
-                      float(error[worst]), float(limit[worst]), call.unit,
-                      tuple(a[worst] for a in arrays))
+            yield Row(
+                measure.name,
+                call.label,
+                family,
+                np.dtype(dtype).name,
+                isa,
+                columns,
+                float(error[worst]),
+                float(limit[worst]),
+                call.unit,
+                tuple(a[worst] for a in arrays),
+            )
 
 
 def close_rows(rng: np.random.Generator) -> Iterator[str]:
@@ -257,14 +354,21 @@ def close_rows(rng: np.random.Generator) -> Iterator[str]:
     peers: dict[str, Callable[..., Any]] = {"fastent": fastent.kl_divergence}
     try:
         from scipy import special
+
         peers["scipy rel_entr"] = lambda p, q: special.rel_entr(p, q).sum(-1)
         peers["scipy kl_div"] = lambda p, q: special.kl_div(p, q).sum(-1)
     except ImportError:
         pass
     try:
         import torch
-        peers["torch kl_div"] = lambda p, q: torch.nn.functional.kl_div(
-            torch.from_numpy(q).log(), torch.from_numpy(p), reduction="none").sum(-1).numpy()
+
+        peers["torch kl_div"] = lambda p, q: (
+            torch.nn.functional.kl_div(
+                torch.from_numpy(q).log(), torch.from_numpy(p), reduction="none"
+            )
+            .sum(-1)
+            .numpy()
+        )
     except ImportError:
         pass
     yield "KL of rows of 100, relative error".ljust(44) + "".join(f"{n:>16}" for n in peers)
@@ -273,8 +377,10 @@ def close_rows(rng: np.random.Generator) -> Iterator[str]:
             p, q = strategies.near_pair(closeness, rng, 200, 100, dtype)
             true = exact(reference.exact_kl_divergence, p, q)
             errors = [np.max(relative_error(f(p, q), true, true, dtype)) for f in peers.values()]
-            yield (f"  {np.dtype(dtype).name}, entries apart by {closeness:.0e}".ljust(44)
-                   + "".join(f"{error:16.1e}" for error in errors))
+            yield (
+                f"  {np.dtype(dtype).name}, entries apart by {closeness:.0e}".ljust(44)
+                + "".join(f"{error:16.1e}" for error in errors)
+            )
 
 
 def table(measure: Measure, rng: np.random.Generator) -> Iterator[tuple[bool, str]]:
@@ -292,8 +398,13 @@ def table(measure: Measure, rng: np.random.Generator) -> Iterator[tuple[bool, st
             errors = "".join(f"{row.error:11.3g}" for row in isas.values())
             most = max(isas.values(), key=lambda row: row.error / row.allowed)
             note = "" if most.within else f"  EXCEEDED at {most.columns} columns"
-            yield most.within, (f"{label:32}{family:24}{name:8}{errors}   "
-                                f"of {most.allowed:.3g} {most.unit}{note}")
+            yield (
+                most.within,
+                (
+                    f"{label:32}{family:24}{name:8}{errors}   "
+                    f"of {most.allowed:.3g} {most.unit}{note}"
+                ),
+            )
 
 
 def main() -> int:
@@ -303,8 +414,11 @@ def main() -> int:
     seed = parser.parse_args().seed
     rng = np.random.default_rng(seed)
     print(f"fastent {fastent.__version__}, largest errors, seed {seed}")
-    print(f"{'measure':32}{'rows':24}{'dtype':8}"
-          + "".join(f"{isa:>11}" for isa in _core.available_isas()) + "   bound")
+    print(
+        f"{'measure':32}{'rows':24}{'dtype':8}"
+        + "".join(f"{isa:>11}" for isa in _core.available_isas())
+        + "   bound"
+    )
     held = []
     for measure in MEASURES.values():
         for within, line in table(measure, rng):

@@ -3,19 +3,16 @@
 from __future__ import annotations
 
 import os
-import sys
 import zlib
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
+import installed  # noqa: F401  (before fastent)
 import numpy as np
 import pytest
 from hypothesis import settings
 
 from fastent import _core
-
-sys.path.insert(0, str(Path(__file__).parent))  # reference, strategies, accuracy_report
 
 # One seed for the whole run: FASTENT_TEST_SEED=... repeats it.
 SEED = int(os.environ.get("FASTENT_TEST_SEED") or int.from_bytes(os.urandom(4), "little"))

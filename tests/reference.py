@@ -76,15 +76,26 @@ def perplexity(p: Any, normalize: bool = False) -> Any:
     return np.exp(entropy(p, normalize=normalize))
 
 
-def cross_entropy(p: Any, q: Any, base: float | None = None, normalize: bool = False,
-                  log_floor: float | None = FLOOR) -> Any:
+def cross_entropy(
+    p: Any,
+    q: Any,
+    base: float | None = None,
+    normalize: bool = False,
+    log_floor: float | None = FLOOR,
+) -> Any:
     """-sum p max(log q, floor)."""
     p, q = _float(p, normalize), _float(q, normalize)
     return _in_base(_row_sum(-_times(p, _log(q, log_floor)), normalize), base)
 
 
-def kl_divergence(p: Any, q: Any, base: float | None = None, normalize: bool = False,
-                  log_floor: float | None = FLOOR, generalized: bool = True) -> Any:
+def kl_divergence(
+    p: Any,
+    q: Any,
+    base: float | None = None,
+    normalize: bool = False,
+    log_floor: float | None = FLOOR,
+    generalized: bool = True,
+) -> Any:
     """Sum p log(p/q~) - p + q~, where q~ is q, lifted to min(p, e^floor) where log q < floor."""
     p, q = _float(p, normalize), _float(q, normalize)
     low = 0.0 if log_floor is None else np.exp(log_floor)
@@ -93,8 +104,9 @@ def kl_divergence(p: Any, q: Any, base: float | None = None, normalize: bool = F
     return _in_base(_row_sum(phi - (p - lifted) if generalized else phi, normalize), base)
 
 
-def binary_cross_entropy(target: Any, prob: Any, base: float | None = None,
-                         log_floor: float | None = FLOOR) -> Any:
+def binary_cross_entropy(
+    target: Any, prob: Any, base: float | None = None, log_floor: float | None = FLOOR
+) -> Any:
     """-t max(log x, floor) - (1-t) max(log(1-x), floor)."""
     t, x = _float(target), _float(prob)
     with np.errstate(divide="ignore", invalid="ignore"):
@@ -103,8 +115,9 @@ def binary_cross_entropy(target: Any, prob: Any, base: float | None = None,
     return _in_base(np.where((t > 1) | (x > 1), np.nan, loss), base)
 
 
-def log_loss(labels: Any, prob: Any, base: float | None = None,
-             log_floor: float | None = FLOOR) -> Any:
+def log_loss(
+    labels: Any, prob: Any, base: float | None = None, log_floor: float | None = FLOOR
+) -> Any:
     """-max(log prob[label], floor); one-dimensional prob is the probability of class 1."""
     labels, prob = np.asarray(labels), np.asarray(prob)
     if prob.ndim == 1:
@@ -241,8 +254,9 @@ def exact_surprisal(number: Callable[..., Any], p: Any, log_floor: float | None 
     return -_clamped_log(number, p, log_floor)
 
 
-def exact_binary_cross_entropy(number: Callable[..., Any], target: Any, prob: Any,
-                               log_floor: float | None = FLOOR) -> Any:
+def exact_binary_cross_entropy(
+    number: Callable[..., Any], target: Any, prob: Any, log_floor: float | None = FLOOR
+) -> Any:
     """-t max(log x, floor) - (1-t) max(log(1-x), floor)."""
     rest = number(1.0) - number(target)
     certain = np.asarray((prob == 1) & (log_floor is not None) | (target == 1), bool)
@@ -260,14 +274,20 @@ def exact_entropy(number: Callable[..., Any], p: Any) -> Any:
     return -total(_weighted(number, p, log(number(p))))
 
 
-def exact_cross_entropy(number: Callable[..., Any], p: Any, q: Any,
-                        log_floor: float | None = FLOOR) -> Any:
+def exact_cross_entropy(
+    number: Callable[..., Any], p: Any, q: Any, log_floor: float | None = FLOOR
+) -> Any:
     """-sum p max(log q, floor)."""
     return -total(_weighted(number, p, _clamped_log(number, q, log_floor)))
 
 
-def exact_kl_divergence(number: Callable[..., Any], p: Any, q: Any, log_floor: float | None = FLOOR,
-                        generalized: bool = True) -> Any:
+def exact_kl_divergence(
+    number: Callable[..., Any],
+    p: Any,
+    q: Any,
+    log_floor: float | None = FLOOR,
+    generalized: bool = True,
+) -> Any:
     """Sum p log(p/q~) - p + q~, where q~ is q, lifted to min(p, e^floor) where log q < floor."""
     low = mpf(0) if log_floor is None else mp.exp(log_floor)
     lifted = where(np.asarray(p < float(low), bool), number(np.maximum(p, q)), number(low))

@@ -109,8 +109,9 @@ def ascending(rng: np.random.Generator, rows: int, columns: int, dtype: Any) -> 
 @rows_family
 def scaled(rng: np.random.Generator, rows: int, columns: int, dtype: Any) -> Any:
     """Rows whose sums are well below 1."""
-    return (exponential(rng, rows, columns, np.float64) * rng.uniform(1e-3, 0.9, (rows, 1))
-            ).astype(dtype)
+    return (exponential(rng, rows, columns, np.float64) * rng.uniform(1e-3, 0.9, (rows, 1))).astype(
+        dtype
+    )
 
 
 @rows_family
@@ -122,8 +123,9 @@ def near_half(rng: np.random.Generator, rows: int, columns: int, dtype: Any) -> 
 @rows_family
 def subnormal(rng: np.random.Generator, rows: int, columns: int, dtype: Any) -> Any:
     """Nothing but subnormal numbers."""
-    return (rng.integers(1, 2**20, (rows, columns)) * np.finfo(dtype).smallest_subnormal
-            ).astype(dtype)
+    return (rng.integers(1, 2**20, (rows, columns)) * np.finfo(dtype).smallest_subnormal).astype(
+        dtype
+    )
 
 
 @rows_family
@@ -162,13 +164,22 @@ def huge(rng: np.random.Generator, rows: int, columns: int, dtype: Any) -> Any:
 
 
 WEIGHTS: dict[str, Rows] = {
-    **{name: ROWS[name] for name in ("softmax", "sparse", "one_hot", "uniform", "log_uniform",
-                                     "subnormal")},
-    "counts": counts, "nearly_one_hot": nearly_one_hot, "huge": huge}
+    **{
+        name: ROWS[name]
+        for name in ("softmax", "sparse", "one_hot", "uniform", "log_uniform", "subnormal")
+    },
+    "counts": counts,
+    "nearly_one_hot": nearly_one_hot,
+    "huge": huge,
+}
 
 
 def near_pair(
-    closeness: float, rng: np.random.Generator, rows: int, columns: int, dtype: Any,
+    closeness: float,
+    rng: np.random.Generator,
+    rows: int,
+    columns: int,
+    dtype: Any,
 ) -> Any:
     """Draw a row and the same row with every entry moved by about closeness."""
     p = _shares(np.exp(rng.standard_normal((rows, columns))), np.float64)
@@ -184,9 +195,11 @@ def neighbour_pair(rng: np.random.Generator, rows: int, columns: int, dtype: Any
 
 def _with_softmax(family: Rows, judged: bool) -> Pairs:
     """Put a family on one side, softmax on the other."""
+
     def pair(rng: np.random.Generator, rows: int, columns: int, dtype: Any) -> Any:
         one, other = family(rng, rows, columns, dtype), softmax(rng, rows, columns, dtype)
         return (other, one) if judged else (one, other)
+
     return pair
 
 
@@ -197,9 +210,10 @@ def sparse_both(rng: np.random.Generator, rows: int, columns: int, dtype: Any) -
 
 CLOSENESS = [10.0**-k for k in range(1, 8)]
 PAIRS |= {f"{name}|softmax": _with_softmax(ROWS[name], judged=False) for name in ROWS}
-PAIRS |= {f"softmax|{name}": _with_softmax(ROWS[name], judged=True)
-          for name in ("one_hot", "sparse", "dominant", "log_uniform", "near_floor",
-                       "subnormal_mixed")}
+PAIRS |= {
+    f"softmax|{name}": _with_softmax(ROWS[name], judged=True)
+    for name in ("one_hot", "sparse", "dominant", "log_uniform", "near_floor", "subnormal_mixed")
+}
 PAIRS |= {f"near {c:.0e}": functools.partial(near_pair, c) for c in [*CLOSENESS, 1e-10, 1e-14]}
 PAIRS |= {"neighbours": neighbour_pair, "sparse|sparse": sparse_both}
 
@@ -213,8 +227,9 @@ PROBS: dict[str, Callable[[np.random.Generator, int, Any], Array]] = {
     "uniform": lambda rng, n, dtype: rng.uniform(1e-9, 1, n).astype(dtype),
     "near 1": lambda rng, n, dtype: (1 - 10.0 ** rng.uniform(-16, -1, n)).astype(dtype),
     "near 1/2": lambda rng, n, dtype: rng.uniform(0.45, 0.55, n).astype(dtype),
-    "tiny": lambda rng, n, dtype: np.maximum(10.0 ** rng.uniform(
-        np.log10(float(np.finfo(dtype).tiny)), 0, n), np.finfo(dtype).tiny).astype(dtype),
+    "tiny": lambda rng, n, dtype: np.maximum(
+        10.0 ** rng.uniform(np.log10(float(np.finfo(dtype).tiny)), 0, n), np.finfo(dtype).tiny
+    ).astype(dtype),
     "subnormal": lambda rng, n, dtype: subnormal(rng, 1, n, dtype)[0],
     "near the floor": lambda rng, n, dtype: np.exp(rng.uniform(-100.05, -99.95, n)).astype(dtype),
     "dyadic": _dyadic,

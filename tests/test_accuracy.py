@@ -22,15 +22,25 @@ CASES = [(m.name, family) for m in MEASURES.values() for family in m.draws]
 def test_bound(name: str, family: str, dtype: Any, rng: np.random.Generator) -> None:
     """The worst of each draw is within the bound."""
     measure = MEASURES[name]
-    beyond = [str(row) for columns in measure.columns
-              for row in compare(measure, family, dtype, columns, rng) if not row.within]
+    beyond = [
+        str(row)
+        for columns in measure.columns
+        for row in compare(measure, family, dtype, columns, rng)
+        if not row.within
+    ]
     assert not beyond, "\n".join(beyond)
 
 
 def test_every_function_states_its_bound() -> None:
     """A bound for each function, as (float32, float64)."""
-    names = {"surprisal", "binary_entropy", "entropy", "cross_entropy", "kl_divergence",
-             "binary_cross_entropy"}
+    names = {
+        "surprisal",
+        "binary_entropy",
+        "entropy",
+        "cross_entropy",
+        "kl_divergence",
+        "binary_cross_entropy",
+    }
     bounds = _core.bounds()
     assert names <= bounds.keys()
     assert all(0 < b <= (1e-6 if "kl" in n else 2.5) for n in names for b in bounds[n])
@@ -46,8 +56,9 @@ def test_surprisal_of_powers_of_two(isa: str, dtype: Any) -> None:
     got = fastent.surprisal(np.ldexp(dtype(1), -k), base=2)
     assert got.dtype == dtype
     np.testing.assert_array_equal(got, k)
-    np.testing.assert_array_equal(fastent.surprisal(np.ldexp(dtype(1), np.arange(120)), base=2),
-                                  -np.arange(120))
+    np.testing.assert_array_equal(
+        fastent.surprisal(np.ldexp(dtype(1), np.arange(120)), base=2), -np.arange(120)
+    )
 
 
 def test_entropy_in_bits(isa: str, dtype: Any) -> None:
@@ -63,7 +74,8 @@ def test_entropy_in_bits(isa: str, dtype: Any) -> None:
 
 UNARY: dict[str, tuple[Callable[..., Any], Callable[..., Any]]] = {
     "surprisal": (fastent.surprisal, reference.exact_surprisal),
-    "binary_entropy": (fastent.binary_entropy, reference.exact_binary_entropy)}
+    "binary_entropy": (fastent.binary_entropy, reference.exact_binary_entropy),
+}
 
 
 def dense_error(got: np.ndarray, true: DD) -> float:
@@ -75,7 +87,11 @@ def dense_error(got: np.ndarray, true: DD) -> float:
 @pytest.mark.parametrize("name", UNARY)
 @pytest.mark.parametrize("family", ["uniform", "near 1", "near 1/2"])
 def test_unary_densely(
-    name: str, family: str, dtype: Any, isa: str, rng: np.random.Generator,
+    name: str,
+    family: str,
+    dtype: Any,
+    isa: str,
+    rng: np.random.Generator,
 ) -> None:
     """Many points where the logarithm is hardest."""
     function, twin = UNARY[name]
@@ -113,7 +129,8 @@ def test_unary_float64_by_the_million(family: str, isa: str, rng: np.random.Gene
 LONG: dict[str, tuple[Callable[..., Any], Callable[..., Any], int]] = {
     "entropy": (fastent.entropy, reference.exact_entropy, 1),
     "cross_entropy": (fastent.cross_entropy, reference.exact_cross_entropy, 2),
-    "kl_divergence": (fastent.kl_divergence, reference.exact_kl_divergence, 2)}
+    "kl_divergence": (fastent.kl_divergence, reference.exact_kl_divergence, 2),
+}
 
 
 @pytest.mark.slow
@@ -124,13 +141,18 @@ def test_ten_million_columns(name: str, family: str, dtype: Any, rng: np.random.
     function, twin, operands = LONG[name]
     n = 10_000_000
     arrays = [strategies.ROWS[f](rng, 1, n, dtype)[0] for f in (family, "softmax")[:operands]]
-    true = sum(reference.as_mpf(twin(DD, *(a[i:i + 2**15] for a in arrays)))[()]
-               for i in range(0, n, 2**15))
+    true = sum(
+        reference.as_mpf(twin(DD, *(a[i : i + 2**15] for a in arrays)))[()]
+        for i in range(0, n, 2**15)
+    )
     for isa in _core.available_isas():
         with _core.using_isa(isa):
             got = function(*arrays)
-        error = (abs(float(got) - true) / true if name == "kl_divergence"
-                 else ulp_error(got, true, dtype))
+        error = (
+            abs(float(got) - true) / true
+            if name == "kl_divergence"
+            else ulp_error(got, true, dtype)
+        )
         assert error <= bound(name, dtype), (isa, got, true)
 
 
@@ -139,11 +161,15 @@ def test_ten_million_columns(name: str, family: str, dtype: Any, rng: np.random.
 TWINS: dict[str, tuple[Callable[..., Any], Callable[..., Any], int]] = {
     "surprisal": (reference.surprisal, reference.exact_surprisal, 1),
     "binary_entropy": (reference.binary_entropy, reference.exact_binary_entropy, 1),
-    "binary_cross_entropy": (reference.binary_cross_entropy,
-                             reference.exact_binary_cross_entropy, 2),
+    "binary_cross_entropy": (
+        reference.binary_cross_entropy,
+        reference.exact_binary_cross_entropy,
+        2,
+    ),
     "entropy": (reference.entropy, reference.exact_entropy, 1),
     "cross_entropy": (reference.cross_entropy, reference.exact_cross_entropy, 2),
-    "kl_divergence": (reference.kl_divergence, reference.exact_kl_divergence, 2)}
+    "kl_divergence": (reference.kl_divergence, reference.exact_kl_divergence, 2),
+}
 
 
 @pytest.mark.parametrize("name", TWINS)

@@ -152,12 +152,17 @@ EDGES = [
 
 @pytest.mark.parametrize(("function", "args", "keywords", "want"), EDGES)
 def test_table(
-    function: Callable[..., Any], args: tuple[Any, ...], keywords: dict[str, Any], want: Any,
+    function: Callable[..., Any],
+    args: tuple[Any, ...],
+    keywords: dict[str, Any],
+    want: Any,
 ) -> None:
     """Each line holds in silence, and its zeros are +0.0."""
     nan_by_division = bool(keywords.get("normalize")) and np.isnan(want).any()
-    with warnings.catch_warnings(), np.errstate(invalid="ignore" if nan_by_division else "raise",
-                                                divide="raise"):
+    with (
+        warnings.catch_warnings(),
+        np.errstate(invalid="ignore" if nan_by_division else "raise", divide="raise"),
+    ):
         warnings.simplefilter("error")
         got = function(*args, **keywords)
     np.testing.assert_allclose(got, want, rtol=1e-14, atol=0)
@@ -166,7 +171,8 @@ def test_table(
 
 @pytest.mark.parametrize("function", [entropy, perplexity, surprisal, binary_entropy])
 def test_zero_is_positive_in_float32_reductions_too(
-    function: Callable[..., Any], dtype: Any,
+    function: Callable[..., Any],
+    dtype: Any,
 ) -> None:
     """Sums and means of zeros are +0.0 (perplexity: of ones, not less)."""
     rows = np.eye(4, dtype=dtype) if function in (entropy, perplexity) else np.ones(4, dtype)
@@ -206,7 +212,10 @@ INVALID = [
 
 @pytest.mark.parametrize(("function", "args", "keywords", "want"), INVALID)
 def test_invalid(
-    function: Callable[..., Any], args: tuple[Any, ...], keywords: dict[str, Any], want: Any,
+    function: Callable[..., Any],
+    args: tuple[Any, ...],
+    keywords: dict[str, Any],
+    want: Any,
 ) -> None:
     """NaN in that row alone, and NumPy's invalid flag once, under the caller's errstate."""
     text = f"invalid value encountered in {function.__name__}"
@@ -261,12 +270,16 @@ BINARY = np.array(list(itertools.product(SPECIAL, repeat=2))).T
 
 FLOORS = pytest.mark.parametrize("log_floor", [-100.0, -10.0, None])
 PAIRED: dict[str, tuple[Callable[..., Any], Callable[..., Any]]] = {
-    "entropy": (lambda p, q, log_floor, **kw: entropy(p, **kw),
-                lambda p, q, log_floor, **kw: reference.entropy(p, **kw)),
+    "entropy": (
+        lambda p, q, log_floor, **kw: entropy(p, **kw),
+        lambda p, q, log_floor, **kw: reference.entropy(p, **kw),
+    ),
     "cross_entropy": (cross_entropy, reference.cross_entropy),
     "kl_divergence": (kl_divergence, reference.kl_divergence),
-    "kl_divergence, plain": (functools.partial(kl_divergence, generalized=False),
-                             functools.partial(reference.kl_divergence, generalized=False)),
+    "kl_divergence, plain": (
+        functools.partial(kl_divergence, generalized=False),
+        functools.partial(reference.kl_divergence, generalized=False),
+    ),
 }
 
 
@@ -275,7 +288,10 @@ PAIRED: dict[str, tuple[Callable[..., Any], Callable[..., Any]]] = {
 @pytest.mark.parametrize("normalize", [False, True])
 @pytest.mark.parametrize("fill", [0, 1, 20])
 def test_special_values_in_rows(
-    name: str, log_floor: float | None, normalize: bool, fill: int,
+    name: str,
+    log_floor: float | None,
+    normalize: bool,
+    fill: int,
 ) -> None:
     """Each pair as the first entry of a row whose other entries are equal."""
     rest = np.full((GRID.shape[1], fill), 0.05)
@@ -305,8 +321,14 @@ def test_special_values_in_elements(log_floor: float | None) -> None:
 def test_no_rows_have_a_shape(dtype: Any) -> None:
     """No rows: an empty result of the right shape and dtype; sum 0, mean NaN, in silence."""
     p = np.zeros((0, 5), dtype)
-    for got in (entropy(p), cross_entropy(p, p), kl_divergence(p, p), perplexity(p),
-                log_loss(np.zeros(0, int), p), entropy(p, normalize=True)):
+    for got in (
+        entropy(p),
+        cross_entropy(p, p),
+        kl_divergence(p, p),
+        perplexity(p),
+        log_loss(np.zeros(0, int), p),
+        entropy(p, normalize=True),
+    ):
         assert (got.shape, got.dtype) == ((0,), dtype)
     assert entropy(np.zeros((2, 0, 3), dtype)).shape == (2, 0)
     assert entropy(np.zeros((2, 0, 3), dtype), keepdims=True).shape == (2, 0, 1)
@@ -321,14 +343,22 @@ def test_no_rows_have_a_shape(dtype: Any) -> None:
 
 def each_function(x: np.ndarray, labels: Any = (1, 0)) -> dict[str, Any]:
     """Every function of the release, applied to two rows."""
-    return {"surprisal": surprisal(x), "binary_entropy": binary_entropy(x), "entropy": entropy(x),
-            "perplexity": perplexity(x), "cross_entropy": cross_entropy(x, x),
-            "kl_divergence": kl_divergence(x, x), "log_loss": log_loss(np.array(labels), x),
-            "binary_cross_entropy": binary_cross_entropy(x, x)}
+    return {
+        "surprisal": surprisal(x),
+        "binary_entropy": binary_entropy(x),
+        "entropy": entropy(x),
+        "perplexity": perplexity(x),
+        "cross_entropy": cross_entropy(x, x),
+        "kl_divergence": kl_divergence(x, x),
+        "log_loss": log_loss(np.array(labels), x),
+        "binary_cross_entropy": binary_cross_entropy(x, x),
+    }
 
 
-@pytest.mark.parametrize(("given", "result"), [(np.float64, np.float64), (np.float32, np.float32),
-                                               (np.float16, np.float32)])
+@pytest.mark.parametrize(
+    ("given", "result"),
+    [(np.float64, np.float64), (np.float32, np.float32), (np.float16, np.float32)],
+)
 def test_result_dtype(given: Any, result: Any) -> None:
     """float64 gives float64; float32 and float16 give float32, float16 as if converted first."""
     x = np.array([[0.25, 0.75], [0.5, 0.5]], given)
@@ -351,8 +381,9 @@ def test_lists_and_scalars_follow_numpy() -> None:
             assert binary_cross_entropy(target, prob).dtype == np.float32
             assert log_loss(target, prob).dtype == np.float32
             assert log_loss(target, np.stack([prob, prob])).dtype == np.float32
-        np.testing.assert_array_equal(binary_cross_entropy(target, x32),
-                                      binary_cross_entropy(target.astype(np.float32), x32))
+        np.testing.assert_array_equal(
+            binary_cross_entropy(target, x32), binary_cross_entropy(target.astype(np.float32), x32)
+        )
     assert cross_entropy(x32, x32.astype(np.float64)).dtype == np.float64
     assert kl_divergence(x32.astype(np.float16), x32).dtype == np.float32
 
@@ -360,10 +391,20 @@ def test_lists_and_scalars_follow_numpy() -> None:
 def test_zero_dimensional_results_are_numpy_scalars(dtype: Any) -> None:
     """Not Python floats, not 0-d arrays."""
     x = np.array([0.25, 0.75], dtype)
-    results = [entropy(x), perplexity(x), cross_entropy(x, x), kl_divergence(x, x), surprisal(x[0]),
-               binary_entropy(x[0]), binary_cross_entropy(1, x[0]), entropy(x, reduction="mean"),
-               surprisal(x, reduction="sum"), binary_cross_entropy(x, x, reduction="mean"),
-               log_loss(np.array([1, 0]), x, reduction="mean"), entropy(x[0], axis=None)]
+    results = [
+        entropy(x),
+        perplexity(x),
+        cross_entropy(x, x),
+        kl_divergence(x, x),
+        surprisal(x[0]),
+        binary_entropy(x[0]),
+        binary_cross_entropy(1, x[0]),
+        entropy(x, reduction="mean"),
+        surprisal(x, reduction="sum"),
+        binary_cross_entropy(x, x, reduction="mean"),
+        log_loss(np.array([1, 0]), x, reduction="mean"),
+        entropy(x[0], axis=None),
+    ]
     assert [type(r) for r in results] == [dtype] * len(results)
     assert isinstance(entropy(x, keepdims=True), np.ndarray)
 
@@ -375,15 +416,22 @@ def test_integer_distributions(kind: Any) -> None:
     np.testing.assert_array_equal(entropy(hot), np.zeros(3), strict=True)
     assert kl_divergence(hot, hot).dtype == np.float64
     calls: list[Callable[[], Any]] = [
-        lambda: entropy(many), lambda: perplexity(many), lambda: kl_divergence(many, many),
-        lambda: cross_entropy(many, [0.5, 0.5]), lambda: cross_entropy([0.5, 0.5], many)]
+        lambda: entropy(many),
+        lambda: perplexity(many),
+        lambda: kl_divergence(many, many),
+        lambda: cross_entropy(many, [0.5, 0.5]),
+        lambda: cross_entropy([0.5, 0.5], many),
+    ]
     for call in calls:
         with pytest.raises(ValueError, match="normalize=True"):
             call()
-    np.testing.assert_array_equal(entropy(many, normalize=True),
-                                  entropy(many.astype(float), normalize=True))
-    np.testing.assert_array_equal(kl_divergence(many, many[::-1], normalize=True),
-                                  kl_divergence(many * 1.0, many[::-1] * 1.0, normalize=True))
+    np.testing.assert_array_equal(
+        entropy(many, normalize=True), entropy(many.astype(float), normalize=True)
+    )
+    np.testing.assert_array_equal(
+        kl_divergence(many, many[::-1], normalize=True),
+        kl_divergence(many * 1.0, many[::-1] * 1.0, normalize=True),
+    )
 
 
 def test_results_are_new_and_inputs_untouched(rng: np.random.Generator) -> None:

@@ -38,8 +38,9 @@ CALLS: dict[str, Callable[..., Any]] = {  # every function, with its first distr
     "binary_cross_entropy prob": lambda x, **kw: binary_cross_entropy(HALF, x, **kw),
     "log_loss prob": lambda x, **kw: log_loss(LABELS, x, **kw),
 }
-ROWS = [n for n in CALLS if n.split()[0] in ("entropy", "perplexity", "cross_entropy",
-                                             "kl_divergence")]
+ROWS = [
+    n for n in CALLS if n.split()[0] in ("entropy", "perplexity", "cross_entropy", "kl_divergence")
+]
 WITH_BASE = [n for n in CALLS if n != "perplexity"]
 each = pytest.mark.parametrize("name", CALLS)
 
@@ -140,7 +141,11 @@ def test_unknown_keyword(name: str) -> None:
     with pytest.raises(TypeError, match="axes"):
         CALLS[name](P, axes=0)
     functions: list[tuple[Callable[..., Any], int]] = [
-        (surprisal, 1), (entropy, 1), (kl_divergence, 2), (log_loss, 2)]
+        (surprisal, 1),
+        (entropy, 1),
+        (kl_divergence, 2),
+        (log_loss, 2),
+    ]
     for function, arrays in functions:
         with pytest.raises(TypeError, match="positional"):
             function(*[P] * arrays, 0)
@@ -178,8 +183,10 @@ def test_bad_log_floor(floor: Any) -> None:
 # --- labels ---------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize(("labels", "index", "label"), [
-    ([0, 3, -1], 1, 3), ([0, 1, -1], 2, -1), ([7, 9, 1], 0, 7), ([0, 0, 2**40], 2, 2**40)])
+@pytest.mark.parametrize(
+    ("labels", "index", "label"),
+    [([0, 3, -1], 1, 3), ([0, 1, -1], 2, -1), ([7, 9, 1], 0, 7), ([0, 0, 2**40], 2, 2**40)],
+)
 def test_label_out_of_range(labels: Any, index: int, label: Any) -> None:
     """The lowest bad index, its label and the number of classes."""
     for prob in (np.full((3, 3), 0.25), np.full((3, 3), 0.25, np.float32)):
@@ -207,8 +214,9 @@ def test_label_of_two_classes_out_of_range() -> None:
     assert set(re.findall(r"-?\d+", str(error.value))) >= {"2"}
 
 
-@pytest.mark.parametrize("labels", [[0.0, 1.0], np.array([0, 1], np.float16), ["0", "1"],
-                                    np.array([0, 1], complex)])
+@pytest.mark.parametrize(
+    "labels", [[0.0, 1.0], np.array([0, 1], np.float16), ["0", "1"], np.array([0, 1], complex)]
+)
 def test_labels_that_are_not_integers(labels: Any) -> None:
     """TypeError: class indices are integers."""
     with pytest.raises(TypeError, match="label"):
@@ -239,14 +247,18 @@ def test_check_names_the_sum(name: str) -> None:
     assert np.isfinite(CALLS[name](bad, check=True, normalize=True)).all()
 
 
-@pytest.mark.parametrize(("call", "index", "value"), [
-    (lambda: surprisal([0.5, 1.0, -0.125], check=True), 2, "-0.125"),
-    (lambda: binary_entropy([0.5, 1.125, -0.125], check=True), 1, "1.125"),
-    (lambda: binary_cross_entropy([0.0, 1.0], [0.5, 1.125], check=True), 1, "1.125"),
-    (lambda: binary_cross_entropy([0.0, 1.125], [0.5, 0.5], check=True), 1, "1.125"),
-    (lambda: binary_cross_entropy([-0.125, 1.0], [0.5, 0.5], check=True), 0, "-0.125"),
-    (lambda: log_loss([0, 1], [[0.5, 0.5], [1.125, -0.125]], check=True), 1, "-0.125"),
-], ids=["surprisal", "binary_entropy", "prob", "target high", "target low", "log_loss"])
+@pytest.mark.parametrize(
+    ("call", "index", "value"),
+    [
+        (lambda: surprisal([0.5, 1.0, -0.125], check=True), 2, "-0.125"),
+        (lambda: binary_entropy([0.5, 1.125, -0.125], check=True), 1, "1.125"),
+        (lambda: binary_cross_entropy([0.0, 1.0], [0.5, 1.125], check=True), 1, "1.125"),
+        (lambda: binary_cross_entropy([0.0, 1.125], [0.5, 0.5], check=True), 1, "1.125"),
+        (lambda: binary_cross_entropy([-0.125, 1.0], [0.5, 0.5], check=True), 0, "-0.125"),
+        (lambda: log_loss([0, 1], [[0.5, 0.5], [1.125, -0.125]], check=True), 1, "-0.125"),
+    ],
+    ids=["surprisal", "binary_entropy", "prob", "target high", "target low", "log_loss"],
+)
 def test_check_names_the_element(call: Callable[..., Any], index: int, value: str) -> None:
     """First bad element, its value, the rule."""
     with pytest.raises(ValueError, match=rf"\b{index}\b") as error:
@@ -255,9 +267,15 @@ def test_check_names_the_element(call: Callable[..., Any], index: int, value: st
     assert re.search(RULE, str(error.value))
 
 
-@pytest.mark.parametrize("function", [
-    entropy, perplexity, functools.partial(cross_entropy, np.zeros((2, 0))),
-    functools.partial(kl_divergence, np.zeros((2, 0)))])
+@pytest.mark.parametrize(
+    "function",
+    [
+        entropy,
+        perplexity,
+        functools.partial(cross_entropy, np.zeros((2, 0))),
+        functools.partial(kl_divergence, np.zeros((2, 0))),
+    ],
+)
 def test_check_of_empty_rows(function: Callable[..., Any]) -> None:
     """Their sum is 0, and that is what the message says."""
     with pytest.raises(ValueError, match=r"row.*\b0\b.*sum"):
@@ -269,8 +287,9 @@ def test_check_passes_good_rows(rng: np.random.Generator, dtype: Any) -> None:
     for n in (1, 2, 10, 1000):
         p = rng.dirichlet(np.ones(n), 50).astype(dtype)
         np.testing.assert_array_equal(entropy(p, check=True), entropy(p))
-        np.testing.assert_array_equal(kl_divergence(p, p[::-1], check=True),
-                                      kl_divergence(p, p[::-1]))
+        np.testing.assert_array_equal(
+            kl_divergence(p, p[::-1], check=True), kl_divergence(p, p[::-1])
+        )
         tolerance = 1e-6 * np.sqrt(n) + 4 * n * float(np.finfo(dtype).eps)
         assert entropy(p[:1] * dtype(1 + 0.5 * tolerance), check=True).size == 1
         with pytest.raises(ValueError, match="sum"):

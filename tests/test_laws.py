@@ -49,7 +49,9 @@ def test_entropy_is_between_zero_and_log_n(p: np.ndarray) -> None:
 
 @given(pairs(), st.sampled_from([-100.0, -5.0, None]), st.booleans())
 def test_kl_is_never_negative(
-    pq: tuple[np.ndarray, np.ndarray], log_floor: float | None, normalize: bool,
+    pq: tuple[np.ndarray, np.ndarray],
+    log_floor: float | None,
+    normalize: bool,
 ) -> None:
     """However close the rows are, and whatever the floor."""
     with np.errstate(invalid="ignore"):
@@ -60,12 +62,21 @@ def test_kl_is_never_negative(
 
 @given(distributions(), st.sampled_from([-100.0, -1.0, None]), st.booleans(), BASES)
 def test_kl_of_a_row_and_itself_is_zero(
-    p: np.ndarray, log_floor: float | None, normalize: bool, base: Any,
+    p: np.ndarray,
+    log_floor: float | None,
+    normalize: bool,
+    base: Any,
 ) -> None:
     """Exactly, and +0.0."""
     for generalized in (True, False):
-        kl = kl_divergence(p, p.copy(), log_floor=log_floor, normalize=normalize, base=base,
-                           generalized=generalized)
+        kl = kl_divergence(
+            p,
+            p.copy(),
+            log_floor=log_floor,
+            normalize=normalize,
+            base=base,
+            generalized=generalized,
+        )
         assert (kl == 0).all()
         assert not np.signbit(kl).any()
 
@@ -77,18 +88,36 @@ def test_kl_of_rows_that_differ_is_positive(pq: tuple[np.ndarray, np.ndarray]) -
     assert ((kl_divergence(p, q) > 0) == (p != q).any(-1)).all()
 
 
-@given(pairs(("softmax|softmax", "geometric|softmax", "sparse|softmax", "near 1e-02",
-              "softmax|log_uniform", "scaled|softmax", "dominant|softmax")))
+@given(
+    pairs(
+        (
+            "softmax|softmax",
+            "geometric|softmax",
+            "sparse|softmax",
+            "near 1e-02",
+            "softmax|log_uniform",
+            "scaled|softmax",
+            "dominant|softmax",
+        )
+    )
+)
 def test_cross_entropy_is_entropy_plus_divergence(pq: tuple[np.ndarray, np.ndarray]) -> None:
     """CE = H + KL - (sum q - sum p), to the bounds of the three."""
     p, q = pq
     assume((q > 1e-40).all())
     ce, h, kl = cross_entropy(p, q), entropy(p), kl_divergence(p, q)
     terms = [np.asarray(x, np.float64) for x in (ce, -h, -kl)]
-    gap = np.array([math.fsum([*t, *row]) for *t, row in
-                    zip(*terms, np.concatenate([q, -p], -1).tolist(), strict=True)])
-    allowed = (ulps("cross_entropy", ce) + ulps("entropy", h)
-               + bound("kl_divergence", kl.dtype) * kl.astype(float))
+    gap = np.array(
+        [
+            math.fsum([*t, *row])
+            for *t, row in zip(*terms, np.concatenate([q, -p], -1).tolist(), strict=True)
+        ]
+    )
+    allowed = (
+        ulps("cross_entropy", ce)
+        + ulps("entropy", h)
+        + bound("kl_divergence", kl.dtype) * kl.astype(float)
+    )
     assert (np.abs(gap) <= allowed * (1 + 1e-9)).all()
 
 
@@ -140,7 +169,8 @@ def test_order_of_columns_does_not_matter(p: np.ndarray, seed: int) -> None:
 
 @given(pairs(("softmax|softmax", "near 1e-04", "sparse|softmax")), strategies.seeds)
 def test_order_of_columns_does_not_matter_to_kl(
-    pq: tuple[np.ndarray, np.ndarray], seed: int,
+    pq: tuple[np.ndarray, np.ndarray],
+    seed: int,
 ) -> None:
     """Nor for two rows moved together."""
     order = np.random.default_rng(seed).permutation(pq[0].shape[-1])
@@ -154,13 +184,18 @@ def test_a_base_is_a_division(pq: tuple[np.ndarray, np.ndarray], base: Any) -> N
     """f(base=b) log b = f, to the two bounds and the units a base may add."""
     p, q = pq
     for name, nats, based in (
-            ("entropy", entropy(p), entropy(p, base=base)),
-            ("cross_entropy", cross_entropy(p, q), cross_entropy(p, q, base=base)),
-            ("surprisal", surprisal(p), surprisal(p, base=base))):
+        ("entropy", entropy(p), entropy(p, base=base)),
+        ("cross_entropy", cross_entropy(p, q), cross_entropy(p, q, base=base)),
+        ("surprisal", surprisal(p), surprisal(p, base=base)),
+    ):
         units = 2 * bound(name, p.dtype) + 1.5
         rounding = units * float(np.finfo(p.dtype).eps) + 4e-16
-        np.testing.assert_allclose(based.astype(float) * math.log(base), nats, rtol=rounding,
-                                   atol=float(np.finfo(p.dtype).tiny))
+        np.testing.assert_allclose(
+            based.astype(float) * math.log(base),
+            nats,
+            rtol=rounding,
+            atol=float(np.finfo(p.dtype).tiny),
+        )
     a, b = kl_divergence(p, q), kl_divergence(p, q, base=base)
     rounding = 2 * bound("kl_divergence", p.dtype) + 4e-16
     np.testing.assert_allclose(b.astype(float) * math.log(base), a, rtol=rounding, atol=0)
@@ -177,7 +212,10 @@ def test_perplexity_is_exp_of_entropy(p: np.ndarray) -> None:
 
 @given(strategies.seeds, strategies.columns, strategies.dtypes, st.integers(-60, 60))
 def test_counts_and_their_doubles_have_the_same_entropy(
-    seed: int, columns: int, dtype: Any, power: int,
+    seed: int,
+    columns: int,
+    dtype: Any,
+    power: int,
 ) -> None:
     """normalize=True: scaling by a power of two changes no bit (of two operands: little)."""
     rng = np.random.default_rng(seed)

@@ -136,8 +136,12 @@ def test_axes(name: str, beast: str, dtype: Any, rng: np.random.Generator) -> No
             for axes in itertools.combinations(range(ndim), size):
                 rest = [i for i in range(ndim) if i not in axes]
                 lead = [shape[i] for i in rest]
-                want = measure(*(np.ascontiguousarray(x.transpose(*rest, *axes)).reshape(*lead, -1)
-                                 for x in (p, q)))
+                want = measure(
+                    *(
+                        np.ascontiguousarray(x.transpose(*rest, *axes)).reshape(*lead, -1)
+                        for x in (p, q)
+                    )
+                )
                 kept = np.expand_dims(want, axes)
                 for axis in (axes, tuple(i - ndim for i in axes), *(axes if size == 1 else ())):
                     same(measure(a, b, axis=axis), want)
@@ -151,7 +155,10 @@ def test_axes(name: str, beast: str, dtype: Any, rng: np.random.Generator) -> No
 @every_row_measure
 @pytest.mark.parametrize("shape", [(10, 3000), (1000, 70), (2, 20_000), (5000, 3), (100, 16, 9)])
 def test_first_axis_of_larger_arrays(
-    name: str, shape: tuple[int, ...], dtype: Any, rng: np.random.Generator,
+    name: str,
+    shape: tuple[int, ...],
+    dtype: Any,
+    rng: np.random.Generator,
 ) -> None:
     """Columns of a C-ordered array, and rows of a Fortran-ordered one."""
     p, q = draw(rng, shape, dtype)
@@ -176,8 +183,10 @@ def test_broadcasting(name: str, dtype: Any, rng: np.random.Generator) -> None:
         same(measure(*wide), want)
         same(measure(a, b, reduction="mean"), measure(*(x.copy() for x in wide), reduction="mean"))
     if name in ROWS:
-        same(measure(p, q[:, :1], axis=0),
-             measure(p, np.broadcast_to(q[:, :1], p.shape).copy(), axis=0))
+        same(
+            measure(p, q[:, :1], axis=0),
+            measure(p, np.broadcast_to(q[:, :1], p.shape).copy(), axis=0),
+        )
 
 
 @every_row_measure
@@ -222,8 +231,10 @@ def test_float16(name: str, rng: np.random.Generator) -> None:
     """Read as it is, in any layout: the bits of the float32 copy."""
     p, q = draw(rng, (20, 33), np.float16)
     for wild in (np.asarray, strided, np.asfortranarray, unaligned, ZOO["byte-swapped"]):
-        same(MEASURES[name](wild(p), wild(q)),
-             MEASURES[name](p.astype(np.float32), q.astype(np.float32)))
+        same(
+            MEASURES[name](wild(p), wild(q)),
+            MEASURES[name](p.astype(np.float32), q.astype(np.float32)),
+        )
 
 
 @every_measure
@@ -233,8 +244,10 @@ def test_bfloat16(name: str, rng: np.random.Generator) -> None:
     p, q = draw(rng, (20, 33), np.float32)
     p, q = (x.astype(ml_dtypes.bfloat16) for x in (p, q))
     for wild in (np.asarray, strided, np.asfortranarray):
-        same(MEASURES[name](wild(p), wild(q)),
-             MEASURES[name](p.astype(np.float32), q.astype(np.float32)))
+        same(
+            MEASURES[name](wild(p), wild(q)),
+            MEASURES[name](p.astype(np.float32), q.astype(np.float32)),
+        )
 
 
 @every_measure
@@ -244,8 +257,14 @@ def test_out(name: str, dtype: Any, rng: np.random.Generator) -> None:
     for shape in SHAPES:
         p, q = draw(rng, shape, dtype)
         want = measure(p, q)
-        for make in (np.copy, strided, np.asfortranarray, reversed_twice, unaligned,
-                     ZOO["byte-swapped"]):
+        for make in (
+            np.copy,
+            strided,
+            np.asfortranarray,
+            reversed_twice,
+            unaligned,
+            ZOO["byte-swapped"],
+        ):
             out = make(np.full_like(want, 7))
             assert measure(p, q, out=out) is out
             same(out.astype(dtype), want)
@@ -263,8 +282,12 @@ def test_out_may_be_an_argument(name: str, dtype: Any, rng: np.random.Generator)
         p, q = (x[0] for x in draw(rng, (1, n), dtype))
         want = measure(p, q)
         everything, head, tail, back = slice(None), slice(-1), slice(1, None), slice(None, None, -1)
-        for given, written in ((everything, everything), (head, tail), (tail, head),
-                               (everything, back)):
+        for given, written in (
+            (everything, everything),
+            (head, tail),
+            (tail, head),
+            (everything, back),
+        ):
             for operand in (0, 1):
                 arrays = [p.copy(), q.copy()]
                 out = arrays[operand][written]
@@ -277,8 +300,14 @@ def test_where(name: str, dtype: Any, rng: np.random.Generator) -> None:
     """A mask of any layout, broadcast; what it leaves out stays."""
     p, q = draw(rng, (30, 40), dtype)
     want = POINTWISE[name](p, q)
-    for mask in (rng.random((30, 40)) < 0.5, np.asfortranarray(rng.random((30, 40)) < 0.5),
-                 rng.random(40) < 0.5, (rng.random((30, 1)) < 0.5), True, False):
+    for mask in (
+        rng.random((30, 40)) < 0.5,
+        np.asfortranarray(rng.random((30, 40)) < 0.5),
+        rng.random(40) < 0.5,
+        (rng.random((30, 1)) < 0.5),
+        True,
+        False,
+    ):
         out = np.full_like(want, 7)
         POINTWISE[name](p, q, where=mask, out=out)
         same(out, np.where(mask, want, dtype(7)))
@@ -299,8 +328,10 @@ def test_labels_of_any_kind(kind: Any, dtype: Any, rng: np.random.Generator) -> 
     same(log_loss(given, np.moveaxis(prob, -1, 0).copy(), axis=0), want)
     same(log_loss(given, prob, keepdims=True), want[..., None])
     same(log_loss(given.tolist(), prob), want)
-    same(log_loss(given, prob, reduction="mean"),
-         log_loss(given.ravel(), prob.reshape(-1, 2), reduction="mean"))
+    same(
+        log_loss(given, prob, reduction="mean"),
+        log_loss(given.ravel(), prob.reshape(-1, 2), reduction="mean"),
+    )
 
 
 def test_integer_targets_of_any_layout(rng: np.random.Generator, dtype: Any) -> None:
@@ -311,4 +342,3 @@ def test_integer_targets_of_any_layout(rng: np.random.Generator, dtype: Any) -> 
     for kind in (np.int64, np.uint8, bool, ">i4", "<i2"):
         for wild in (np.asarray, strided, np.asfortranarray, reversed_twice):
             same(binary_cross_entropy(wild(target.astype(kind)), prob), want)
-

@@ -31,18 +31,22 @@ Case = tuple[Callable[..., Any], Callable[..., Any], Callable[..., Any]]
 
 def vectors(family: str, hard: bool = False) -> Callable[..., Any]:
     """Draws of n targets and n probabilities."""
+
     def draw(rng: np.random.Generator, n: int, dtype: Any) -> Any:
         target = strategies.PROBS["hard" if hard else "uniform"](rng, n, dtype)
         return target, strategies.PROBS[family](rng, n, dtype)
+
     return draw
 
 
 def rows(family: str, columns: int = 10) -> Callable[..., Any]:
     """Draws of n rows, or of n pairs of rows."""
+
     def draw(rng: np.random.Generator, n: int, dtype: Any) -> Any:
         if family in strategies.PAIRS:
             return strategies.PAIRS[family](rng, n, columns, dtype)
         return (strategies.ROWS[family](rng, n, columns, dtype),)
+
     return draw
 
 
@@ -57,22 +61,42 @@ def picked(labels: np.ndarray, prob: np.ndarray) -> Any:
 
 
 CASES: dict[str, Case] = {
-    "surprisal": (lambda t, x, **kw: surprisal(x, **kw), vectors("uniform"),
-                  lambda t, x: exact(reference.exact_surprisal, x)),
-    "surprisal near 1": (lambda t, x, **kw: surprisal(x, **kw), vectors("near 1"),
-                         lambda t, x: exact(reference.exact_surprisal, x)),
-    "binary_entropy": (lambda t, x, **kw: binary_entropy(x, **kw), vectors("uniform"),
-                       lambda t, x: exact(reference.exact_binary_entropy, x)),
+    "surprisal": (
+        lambda t, x, **kw: surprisal(x, **kw),
+        vectors("uniform"),
+        lambda t, x: exact(reference.exact_surprisal, x),
+    ),
+    "surprisal near 1": (
+        lambda t, x, **kw: surprisal(x, **kw),
+        vectors("near 1"),
+        lambda t, x: exact(reference.exact_surprisal, x),
+    ),
+    "binary_entropy": (
+        lambda t, x, **kw: binary_entropy(x, **kw),
+        vectors("uniform"),
+        lambda t, x: exact(reference.exact_binary_entropy, x),
+    ),
     "log_loss": (log_loss, labelled, picked),
     "entropy": (entropy, rows("softmax"), lambda p: exact(reference.exact_entropy, p)),
-    "entropy, long rows": (entropy, rows("heavy_tail", 1000),
-                           lambda p: exact(reference.exact_entropy, p)),
-    "cross_entropy": (cross_entropy, rows("softmax|log_uniform"),
-                      lambda p, q: exact(reference.exact_cross_entropy, p, q)),
-} | {f"binary_cross_entropy {kind} {family}": (
-        binary_cross_entropy, vectors(family, kind == "hard"),
-        lambda t, x: exact(reference.exact_binary_cross_entropy, t, x))
-     for kind in ("hard", "soft") for family in strategies.PROBS}
+    "entropy, long rows": (
+        entropy,
+        rows("heavy_tail", 1000),
+        lambda p: exact(reference.exact_entropy, p),
+    ),
+    "cross_entropy": (
+        cross_entropy,
+        rows("softmax|log_uniform"),
+        lambda p, q: exact(reference.exact_cross_entropy, p, q),
+    ),
+} | {
+    f"binary_cross_entropy {kind} {family}": (
+        binary_cross_entropy,
+        vectors(family, kind == "hard"),
+        lambda t, x: exact(reference.exact_binary_cross_entropy, t, x),
+    )
+    for kind in ("hard", "soft")
+    for family in strategies.PROBS
+}
 
 
 @pytest.mark.parametrize("name", CASES)
@@ -96,6 +120,7 @@ def test_mean_and_sum(name: str, dtype: Any, rng: np.random.Generator) -> None:
 def test_mean_and_sum_of_kl(family: str, dtype: Any, rng: np.random.Generator) -> None:
     """A sum of KLs keeps KL's relative bound: its terms are never negative."""
     from accuracy_report import bound
+
     for n in (1, 7, 100):
         p, q = strategies.PAIRS[family](rng, n, 30, dtype)
         true = sum(exact(reference.exact_kl_divergence, p, q), mpf(0))
@@ -119,10 +144,12 @@ def test_many_elements(dtype: Any, rng: np.random.Generator) -> None:
     for value in (0.5, 0.93):
         x = np.full(n, value, dtype)
         term = exact(reference.exact_surprisal, x[:1])[0]
-        for got, true in ((surprisal(x, reduction="sum"), n * term),
-                          (surprisal(x, reduction="mean"), term),
-                          (binary_cross_entropy(np.ones(n, bool), x, reduction="mean"), term),
-                          (log_loss(np.ones(n, int), x, reduction="sum"), n * term)):
+        for got, true in (
+            (surprisal(x, reduction="sum"), n * term),
+            (surprisal(x, reduction="mean"), term),
+            (binary_cross_entropy(np.ones(n, bool), x, reduction="mean"), term),
+            (log_loss(np.ones(n, int), x, reduction="sum"), n * term),
+        ):
             assert ulp_error(got, true, dtype) <= ULPS
     x = rng.uniform(1e-6, 1, n).astype(dtype)
     true = reference.as_mpf(reference.total(reference.exact_surprisal(reference.DD, x)))[()]
@@ -181,9 +208,11 @@ def test_bad_rows_in_a_reduction(reduction: Any, rng: np.random.Generator) -> No
         assert np.isnan(binary_cross_entropy(1, p, reduction=reduction))
     p[3, 1], p[900, 2] = 0.1, -1
     calls: list[Callable[[], Any]] = [
-        lambda: entropy(p, reduction=reduction), lambda: surprisal(p, reduction=reduction),
+        lambda: entropy(p, reduction=reduction),
+        lambda: surprisal(p, reduction=reduction),
         lambda: kl_divergence(p, p[0], reduction=reduction),
-        lambda: binary_cross_entropy(np.zeros(5, bool), p, reduction=reduction)]
+        lambda: binary_cross_entropy(np.zeros(5, bool), p, reduction=reduction),
+    ]
     for call in calls:
         with pytest.warns(RuntimeWarning, match="invalid value encountered in ") as caught:
             assert np.isnan(call())
@@ -196,8 +225,10 @@ TARGETS = [False, True, 0, 1, 0.0, 1.0, 0.5, -0.5, 1.5, -3]
 PROBS = [0.5, -np.inf, -100.0, -3.0, -1.0, -0.5, -1e-9, 1.000001, 1.5, 2.0, 2.5, 3.0, 1e30, np.inf]
 
 
-@pytest.mark.parametrize(("target", "prob"), [
-    (t, x) for t in TARGETS for x in PROBS if not (0 <= t <= 1 and 0 <= x <= 1)])
+@pytest.mark.parametrize(
+    ("target", "prob"),
+    [(t, x) for t in TARGETS for x in PROBS if not (0 <= t <= 1 and 0 <= x <= 1)],
+)
 def test_one_bad_element_spoils_a_loss(target: Any, prob: float, dtype: Any) -> None:
     """Any prob or target outside [0, 1] makes the sum NaN and is flagged once, at any length."""
     for n in (1, 2, 8, 33, 1000, 5000):

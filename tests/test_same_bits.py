@@ -122,7 +122,7 @@ def test_alignment_and_strides(name: str, n: int, dtype: Any, rng: np.random.Gen
     room = [np.zeros(row.nbytes + 256, np.uint8) for row in pair]
     for offset in (*range(0, 72, size), 1, 2, 3, 5):
         for shifts in ((offset, offset), (offset, 0), (0, offset)):
-            views = [r[s:s + n * size].view(dtype) for r, s in zip(room, shifts, strict=True)]
+            views = [r[s : s + n * size].view(dtype) for r, s in zip(room, shifts, strict=True)]
             for view, row in zip(views, pair, strict=True):
                 view[...] = row
             check(measure(*views), want, "byte offset", shifts)
@@ -142,13 +142,18 @@ def test_elements_of_vectors(name: str, dtype: Any, rng: np.random.Generator) ->
     measure = POINTS[name]
     p, q = rng.random((2, 200)).astype(dtype)
     p[::17], q[::19], p[1::23] = 0, 1, 1
-    want = np.array([measure(p[i:i + 1], q[i:i + 1])[0] for i in range(200)])
+    want = np.array([measure(p[i : i + 1], q[i : i + 1])[0] for i in range(200)])
     assert want.dtype == dtype
     if not name.startswith("log_loss"):
         check([measure(a, b) for a, b in zip(p, q, strict=True)], want, "scalars")
     for n in (*range(1, 70), 128, 199):
         for start in {0, 1, 3, 200 - n}:
-            check(measure(p[start:start + n], q[start:start + n]), want[start:start + n], start, n)
+            check(
+                measure(p[start : start + n], q[start : start + n]),
+                want[start : start + n],
+                start,
+                n,
+            )
 
 
 @every_point_measure
