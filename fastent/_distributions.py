@@ -36,7 +36,8 @@ def entropy(
     base : float, optional
         Of the logarithm: nats by default, 2 for bits.
     normalize : bool
-        Divide rows by their sums: for weights and counts.
+        Divide rows by their sums: for weights and counts. A sum of 0, or one beyond the largest
+        float64, makes its row NaN.
     keepdims : bool
         Leave the distribution's axes in the result, with length 1.
     out : ndarray, optional
@@ -96,7 +97,8 @@ def perplexity(
     axis : int, tuple of int or None
         Along which a distribution lies; several axes, or all (None), count as one.
     normalize : bool
-        Divide rows by their sums: for weights and counts.
+        Divide rows by their sums: for weights and counts. A sum of 0, or one beyond the largest
+        float64, makes its row NaN.
     keepdims : bool
         Leave the distribution's axes in the result, with length 1.
     out : ndarray, optional
@@ -172,7 +174,8 @@ def cross_entropy(
     base : float, optional
         Of the logarithm: nats by default, 2 for bits.
     normalize : bool
-        Divide rows by their sums: for weights and counts.
+        Divide rows by their sums: for weights and counts. A sum of 0, or one beyond the largest
+        float64, makes its row NaN.
     log_floor : float or None
         The logarithm of `q` is taken to be at least this, in nats whatever the base: what `q` holds
         to be impossible costs 100 by default. None is exact: it costs infinity.
@@ -252,7 +255,8 @@ def kl_divergence(
     base : float, optional
         Of the logarithm: nats by default, 2 for bits.
     normalize : bool
-        Divide rows by their sums: for weights and counts.
+        Divide rows by their sums: for weights and counts. A sum of 0, or one beyond the largest
+        float64, makes its row NaN.
     log_floor : float or None
         The logarithm of `q` is taken to be at least this, in nats whatever the base: what `q` holds
         to be impossible costs 100 by default. None is exact: it costs infinity.

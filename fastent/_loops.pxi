@@ -12,7 +12,7 @@ c. normalize=True reads a block twice: its sums by the measure `total`, then the
 
 from cpython.mem cimport PyMem_RawFree, PyMem_RawMalloc
 from libc.string cimport memset, strcmp
-from libc.math cimport NAN, fma, frexp, ldexp, lrint
+from libc.math cimport INFINITY, NAN, fabs, fma, frexp, ldexp, lrint
 
 from fastent._kernels cimport (
     FE_F32, FE_INVALID, FE_INVERSE, FE_NORMALIZE, FE_SEGMENT, FE_SHORT,
@@ -144,15 +144,18 @@ cdef unsigned sum_block(const fe_measure *measure, const Rows *work, const Scrat
 
 cdef void invert(const double *high, const double *low, Py_ssize_t rows,
                  double *inverse) noexcept nogil:
-    """What rows of these sums are divided by (FE_INVERSE); a sum of 0 makes its row NaN."""
+    """What rows of these sums are divided by (FE_INVERSE); 0 or infinity makes its row NaN."""
     cdef Py_ssize_t r
-    cdef double scale
+    cdef double scale, total
     cdef int exponent
     for r in range(rows):
-        frexp(high[r], &exponent)
+        exponent = 0
+        if high[r] != 0 and fabs(high[r]) < INFINITY:
+            frexp(high[r], &exponent)
+        total = high[r] if 0 < fabs(high[r]) < INFINITY else NAN
         scale = ldexp(1.0, -200 * <int> lrint(exponent / 200.0))  # leaves it within 2^-100 .. 2^100
         inverse[FE_INVERSE * r] = scale
-        inverse[FE_INVERSE * r + 1] = high[r] * scale if high[r] != 0 else NAN
+        inverse[FE_INVERSE * r + 1] = total * scale
         inverse[FE_INVERSE * r + 2] = low[r] * scale
         inverse[FE_INVERSE * r + 3] = 1 / inverse[FE_INVERSE * r + 1]
 

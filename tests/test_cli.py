@@ -630,7 +630,11 @@ def peak_of(path: Path, *words: object) -> int:
     """Return the most MiB of memory that scoring `path` held at a time."""
     command = [sys.executable, "-c", PEAK, "score", words[0], path, "--quiet", *words[1:]]
     done = subprocess.run(
-        [str(word) for word in command], capture_output=True, text=True, check=False
+        [str(word) for word in command],
+        cwd=path.parent,
+        capture_output=True,
+        text=True,
+        check=False,
     )
     assert done.returncode == 0, done.stderr
     return int(done.stdout) // 1024

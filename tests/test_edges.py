@@ -444,3 +444,11 @@ def test_results_are_new_and_inputs_untouched(rng: np.random.Generator) -> None:
             assert not np.shares_memory(got, x)
     np.testing.assert_array_equal(x, before)
     assert fastent.__version__
+
+
+def test_weights_whose_sum_overflows(isa: str) -> None:
+    """A sum beyond the largest double is no divisor: NaN, not a plausible number."""
+    with np.errstate(invalid="ignore"):
+        assert np.isnan(entropy([1e308, 1e308], normalize=True))
+        assert np.isnan(kl_divergence([1e308, 1e308], [1.0, 1.0], normalize=True))
+        assert np.isnan(cross_entropy([1.0, 1.0], [1e308, 1e308], normalize=True))

@@ -71,7 +71,10 @@ INLINE g64 FE_JOIN(binary_cross_entropy, element, f64,
   g64 all = g64_add(g64_add(low[1], low[2]), low[3]);
   all = g64_fma(t_up, log_x.low, g64_fma(rest_up, log_y.low, all));
   all = g64_fma(g64_mul(low[0], up), log_y.high, all);
-  const g64 loss = g64_mul(g64_scale_pair((pair64){high, all}, params), g64_set(0x1p-120));
+  all = g64_select(g64_less(g64_set(-__builtin_inf()), high), all, zero);
+  const g64 rounded = g64_add(high, all);
+  const pair64 sum = {rounded, g64_add(g64_sub(high, rounded), all)};
+  const g64 loss = g64_mul(g64_scale_pair(sum, params), g64_set(0x1p-120));
   const m64 number = g64_equal(x, x);
   return g64_select(m64_and(number, m64_not(outside)), loss, g64_set(__builtin_nan("")));
 }
