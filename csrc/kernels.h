@@ -10,3 +10,4 @@
 #include "kernels/kl_divergence.h"
 #include "kernels/sum.h"
 #include "kernels/total.h"
+#include "kernels/total_variation_distance.h"

@@ -6,7 +6,13 @@ distribution lies along ``axis`` (the last by default); the result is one number
 
 from importlib.metadata import version as _version
 
-from fastent._distributions import cross_entropy, entropy, kl_divergence, perplexity
+from fastent._distributions import (
+    cross_entropy,
+    entropy,
+    kl_divergence,
+    perplexity,
+    total_variation_distance,
+)
 from fastent._events import binary_entropy, surprisal
 from fastent._losses import binary_cross_entropy, log_loss
 
@@ -21,4 +27,5 @@ __all__ = [
     "log_loss",
     "perplexity",
     "surprisal",
+    "total_variation_distance",
 ]

@@ -304,6 +304,12 @@ MEASURES = {
             normalized("kl_divergence", fastent.kl_divergence),
             **_SMALL,
         ),
+        Measure(
+            "total_variation_distance",
+            strategies.PAIRS,
+            functools.partial(exact, reference.exact_total_variation_distance),
+            (Call("total_variation_distance", fastent.total_variation_distance),),
+        ),
     )
 }
 

@@ -104,6 +104,11 @@ def kl_divergence(
     return _in_base(_row_sum(phi - (p - lifted) if generalized else phi, normalize), base)
 
 
+def total_variation_distance(p: Any, q: Any, normalize: bool = False) -> Any:
+    """Sum |p - q| / 2."""
+    return _row_sum(abs(_float(p, normalize) - _float(q, normalize)) / 2, normalize)
+
+
 def binary_cross_entropy(
     target: Any, prob: Any, base: float | None = None, log_floor: float | None = FLOOR
 ) -> Any:
@@ -296,6 +301,12 @@ def exact_kl_divergence(
     pair = (where(kept, x, number(1.0)) for x in (number(p), lifted))
     terms = _weighted(number, p, log_quotient(*pair))
     return total(terms - (number(p) - lifted) if generalized else terms)
+
+
+def exact_total_variation_distance(number: Callable[..., Any], p: Any, q: Any) -> Any:
+    """Sum |p - q| / 2."""
+    larger = np.asarray(p >= q, bool)
+    return total(where(larger, number(p) - number(q), number(q) - number(p))) * number(0.5)
 
 
 def exact(twin: Callable[..., Any], *arrays: Any, **keywords: Any) -> Any:

@@ -22,6 +22,7 @@ from fastent import (
     log_loss,
     perplexity,
     surprisal,
+    total_variation_distance,
 )
 
 pytestmark = pytest.mark.usefixtures("isa")
@@ -45,6 +46,14 @@ EDGES = [
     case(cross_entropy, [0.0, 1], [0.0, 1], want=0),
     case(cross_entropy, [0.0, 1], [0.0, 1], want=0, log_floor=None),
     case(cross_entropy, [0.0, 1], [0.5, 0.5], want=ln2),
+    case(total_variation_distance, [0.0, 1], [0.0, 1], want=0),
+    case(total_variation_distance, [0.0, 1], [1.0, 0], want=1),
+    case(total_variation_distance, [5e-324, 1], [1.5e-323, 1], want=5e-324),
+    case(total_variation_distance, [3, 1], [1, 3], want=0.5, normalize=True),
+    case(total_variation_distance, [2.0], [0.5], want=0.75),
+    case(total_variation_distance, [nan, 1.0], [0.5, 0.5], want=nan),
+    case(total_variation_distance, [0.5, 0.5], [0.5, nan], want=nan),
+    case(total_variation_distance, [], [], want=0),
     case(kl_divergence, [0.0, 1], [0.0, 1], want=0),
     case(kl_divergence, [0.0, 1], [0.0, 1], want=0, log_floor=None),
     case(kl_divergence, [0.0, 0], [0.0, 0], want=0),
@@ -198,6 +207,7 @@ INVALID = [
     case(cross_entropy, [0.0, 1], [[-0.5, 0.5], [0.5, 0.5]], want=[nan, ln2]),
     case(cross_entropy, [0.5, 0.5], [[-0.5, 0.5], [0.5, 0.5]], want=[nan, ln2], log_floor=None),
     case(kl_divergence, [[0.5, -0.5], [1, 0]], [0.5, 0.5], want=[nan, ln2]),
+    case(total_variation_distance, [[0.5, -0.5], [1, 0]], [0.5, 0.5], want=[nan, 0.5]),
     case(kl_divergence, [1.0, 0], [[-0.5, 0.5], [0.5, 0.5]], want=[nan, ln2]),
     case(kl_divergence, [1.0, 0], [[0.5, -0.5], [0.5, 0.5]], want=[nan, ln2]),
     case(kl_divergence, [[-0.5, 0.5], [1, 0]], [[-0.5, 0.5], [0.5, 0.5]], want=[nan, ln2]),

@@ -19,6 +19,7 @@ from fastent import (
     log_loss,
     perplexity,
     surprisal,
+    total_variation_distance,
 )
 
 pytestmark = pytest.mark.usefixtures("isa")
@@ -34,6 +35,7 @@ ROWS: dict[str, Callable[..., Any]] = {
     "perplexity": lambda p, q, **kw: perplexity(p, **kw),
     "cross_entropy": cross_entropy,
     "kl_divergence": kl_divergence,
+    "total_variation_distance": total_variation_distance,
     "kl_divergence normalize": lambda p, q, **kw: kl_divergence(p, q, normalize=True, **kw),
 }
 MEASURES = POINTWISE | ROWS

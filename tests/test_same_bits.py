@@ -18,6 +18,7 @@ from fastent import (
     log_loss,
     perplexity,
     surprisal,
+    total_variation_distance,
 )
 
 pytestmark = pytest.mark.usefixtures("isa")
@@ -31,6 +32,7 @@ ROWS: dict[str, Callable[..., Any]] = {
     "cross_entropy": cross_entropy,
     "cross_entropy normalize": lambda p, q, **kw: cross_entropy(p, q, normalize=True, **kw),
     "kl_divergence": kl_divergence,
+    "total_variation_distance": total_variation_distance,
     "kl_divergence plain": lambda p, q, **kw: kl_divergence(p, q, generalized=False, **kw),
     "kl_divergence normalize": lambda p, q, **kw: kl_divergence(p, q, normalize=True, **kw),
 }
