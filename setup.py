@@ -11,6 +11,7 @@ from pathlib import Path
 
 import numpy
 from Cython.Build import cythonize
+from Cython.Compiler import Options
 from setuptools import Extension, setup
 
 X86_64 = platform.machine().lower() in {"x86_64", "amd64"}
@@ -89,7 +90,9 @@ core = Extension(
     ],
 )
 
+Options.warning_errors = True
+
 setup(
     libraries=libraries,
-    ext_modules=cythonize([core], compiler_directives={"freethreading_compatible": False}),
+    ext_modules=cythonize([core]),
 )
