@@ -106,7 +106,7 @@ cdef void read_parameters(const char *data, Py_ssize_t step, fe_params *params) 
     params.flags = <unsigned> (<const double *> (data + 4 * step))[0]
 
 
-def divided(double[::1] parameters, double count):
+def divided(const double[::1] parameters, double count):
     """The same parameters with the scale divided by `count`: a mean's."""
     cdef double high = parameters[0] / count
     cdef double low = (fma(-high, count, parameters[0]) + parameters[1]) / count
@@ -253,7 +253,7 @@ cdef class LongRow:
     cdef readonly unsigned status
 
     def __cinit__(self, Measure measure, bint double_precision, Py_ssize_t length,
-                  double[::1] parameters, inverses=()):
+                  const double[::1] parameters, inverses=()):
         self.measure = measure
         self.real = 1 if double_precision else 0
         self.length = length

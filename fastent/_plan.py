@@ -67,7 +67,9 @@ def _parameters(
     floor = -math.inf if log_floor is None else float(log_floor)
     if math.isnan(floor) or floor > 0:
         raise ValueError(f"log_floor must be None or a number up to 0, not {log_floor!r}")
-    return np.array([*scale, floor, math.exp(floor), flags])
+    vector = np.array([*scale, floor, math.exp(floor), flags])
+    vector.flags.writeable = False  # shared by all calls
+    return vector
 
 
 def _inverse_log(base: float) -> tuple[float, float]:
