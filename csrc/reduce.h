@@ -202,6 +202,7 @@ static unsigned ROW(short_rows)(const real *p, const real *q, size_t rows, size_
   if (VARIANT(params, p, q, rows * n))
     ROW(short_factors)(p, q, rows * n, params, 1, factor, &watch);
   else ROW(short_factors)(p, q, rows * n, params, 0, factor, &watch);
+  mask_q64 tiny = {0};
   size_t r = 0;
   for (; r + 4 <= rows; r += 4) {
     const real *x = p + r * n;
@@ -212,6 +213,7 @@ static unsigned ROW(short_rows)(const real *p, const real *q, size_t rows, size_
     const sum_q64 sums = SHORT(transpose_sum)(row);
     *(q64_memory *)(void *)(high + r) = sums.sum;
     *(q64_memory *)(void *)(low + r) = sums.residual;
+    tiny |= q64_tiny(sums.sum);
   }
   if (r < rows) { /* the arrays have room for a multiple of 16 rows */
     sum_q64 row[4] = {{{0}, {0}}, {{0}, {0}}, {{0}, {0}}, {{0}, {0}}};
@@ -220,6 +222,7 @@ static unsigned ROW(short_rows)(const real *p, const real *q, size_t rows, size_
     const sum_q64 sums = SHORT(transpose_sum)(row);
     *(q64_memory *)(void *)(high + r) = sums.sum;
     *(q64_memory *)(void *)(low + r) = sums.residual;
+    tiny |= q64_tiny(sums.sum);
   }
   if (W(touched)(&watch, WATCH_LIMIT(params))) {
     for (r = 0; r < rows; r++) {
@@ -229,8 +232,8 @@ static unsigned ROW(short_rows)(const real *p, const real *q, size_t rows, size_
       status |= ROW(leaf_careful)(x, y, n, NULL, NULL, 1, params, high + r, low + r);
     }
   }
-  if (REAL == 32) return status;
-  for (r = 0; r < rows; r++) ROW(tiny_sum)(p + r * n, q + r * n, n, params, high + r, low + r);
+  if (REAL == 64 && (tiny[0] | tiny[1] | tiny[2] | tiny[3]))
+    for (r = 0; r < rows; r++) ROW(tiny_sum)(p + r * n, q + r * n, n, params, high + r, low + r);
   return status;
 }
 #endif

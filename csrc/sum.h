@@ -205,6 +205,12 @@ INLINE void sum64_collect(const sum64 *s, double *high, double *low) {
   fe_add(high, low, h0, l0);
 }
 
+/* Which sums are so small that they may have lost digits to the subnormal numbers. */
+typedef int64_t mask_q64 __attribute__((vector_size(32)));
+INLINE mask_q64 q64_tiny(q64 sum) {
+  return (sum < FE_TINY_SUM) & (sum > -FE_TINY_SUM) & (sum != 0);
+}
+
 /* Four entries of a short row; or its last `count` < 4 and zeros, touching nothing behind them. */
 INLINE q64 q64_load_f64(const double *p) { return *(const q64_memory *)(const void *)p; }
 INLINE q64 q64_load_f32(const float *p) {
@@ -233,9 +239,9 @@ INLINE q64 q64_load_rest_f32(const float *p, size_t count) {
   _Generic(*(p), float: q64_load_rest_f32, double: q64_load_rest_f64)((const void *)(p), count)
 
 INLINE void sum_q64_add(sum_q64 *s, q64 term) {
-  q64 residual;
-  s->sum = q64_two_sum(s->sum, term, &residual);
-  s->residual += residual;
+  const q64 sum = s->sum + term;
+  s->residual += term - (sum - s->sum);
+  s->sum = sum;
 }
 
 INLINE void sum_q64_subtract_product(sum_q64 *s, q64 p, q64 l) {
@@ -249,7 +255,9 @@ INLINE void sum_q64_subtract_product(sum_q64 *s, q64 p, q64 l) {
   a.v[0] = (v64)(-p), b.v[0] = (v64)l;
   for (int i = 1; i < G64_REGISTERS; i++) a.v[i] = b.v[i] = (v64){0};
   const g64 product = g64_two_product(a, b, &residual);
-  sum_q64_add(s, (q64)product.v[0]);
+  q64 rest;
+  s->sum = q64_two_sum(s->sum, (q64)product.v[0], &rest);
+  s->residual += rest;
   s->residual += (q64)residual.v[0];
 #endif
 }
