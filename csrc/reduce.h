@@ -186,12 +186,43 @@ INLINE void ROW(short_term)(sum_q64 *sum, q64 p, q64 factor) {
   else SHORT_SUM(add)(sum, factor);
 }
 
-INLINE sum_q64 ROW(short_row)(const real *p, const compute *factor, size_t n) {
+/* `full` = n / 4: a constant where rows are shortest, so that their loops are unrolled. */
+INLINE sum_q64 ROW(short_row)(const real *p, const compute *factor, size_t n, size_t full) {
   sum_q64 sum = {{0, 0, 0, 0}, {0, 0, 0, 0}};
-  size_t j = 0;
-  for (; j + 4 <= n; j += 4) ROW(short_term)(&sum, Q64_LOAD(p + j), Q64_LOAD(factor + j));
+  for (size_t j = 0; j < 4 * full; j += 4)
+    ROW(short_term)(&sum, Q64_LOAD(p + j), Q64_LOAD(factor + j));
+  const size_t j = 4 * full;
   if (j < n) ROW(short_term)(&sum, Q64_LOAD_REST(p + j, n - j), Q64_LOAD_REST(factor + j, n - j));
   return sum;
+}
+
+/* The sums of rows, four at a time; the arrays have room for a multiple of 16 rows. Returns which
+ * of them are tiny. */
+INLINE mask_q64 ROW(short_sums)(const real *p, const compute *factor, size_t rows, size_t n,
+                                size_t full, double *high, double *low) {
+  mask_q64 tiny = {0};
+  size_t r = 0;
+  for (; r + 4 <= rows; r += 4) {
+    const real *x = p + r * n;
+    const compute *f = factor + r * n;
+    const sum_q64 row[4] = {ROW(short_row)(x, f, n, full), ROW(short_row)(x + n, f + n, n, full),
+                            ROW(short_row)(x + 2 * n, f + 2 * n, n, full),
+                            ROW(short_row)(x + 3 * n, f + 3 * n, n, full)};
+    const sum_q64 sums = SHORT(transpose_sum)(row);
+    *(q64_memory *)(void *)(high + r) = sums.sum;
+    *(q64_memory *)(void *)(low + r) = sums.residual;
+    tiny |= q64_tiny(sums.sum);
+  }
+  if (r < rows) {
+    sum_q64 row[4] = {{{0}, {0}}, {{0}, {0}}, {{0}, {0}}, {{0}, {0}}};
+    for (size_t k = 0; r + k < rows; k++)
+      row[k] = ROW(short_row)(p + (r + k) * n, factor + (r + k) * n, n, full);
+    const sum_q64 sums = SHORT(transpose_sum)(row);
+    *(q64_memory *)(void *)(high + r) = sums.sum;
+    *(q64_memory *)(void *)(low + r) = sums.residual;
+    tiny |= q64_tiny(sums.sum);
+  }
+  return tiny;
 }
 
 static unsigned ROW(short_rows)(const real *p, const real *q, size_t rows, size_t n,
@@ -202,30 +233,22 @@ static unsigned ROW(short_rows)(const real *p, const real *q, size_t rows, size_
   if (VARIANT(params, p, q, rows * n))
     ROW(short_factors)(p, q, rows * n, params, 1, factor, &watch);
   else ROW(short_factors)(p, q, rows * n, params, 0, factor, &watch);
-  mask_q64 tiny = {0};
-  size_t r = 0;
-  for (; r + 4 <= rows; r += 4) {
-    const real *x = p + r * n;
-    const compute *f = factor + r * n;
-    const sum_q64 row[4] = {ROW(short_row)(x, f, n), ROW(short_row)(x + n, f + n, n),
-                            ROW(short_row)(x + 2 * n, f + 2 * n, n),
-                            ROW(short_row)(x + 3 * n, f + 3 * n, n)};
-    const sum_q64 sums = SHORT(transpose_sum)(row);
-    *(q64_memory *)(void *)(high + r) = sums.sum;
-    *(q64_memory *)(void *)(low + r) = sums.residual;
-    tiny |= q64_tiny(sums.sum);
-  }
-  if (r < rows) { /* the arrays have room for a multiple of 16 rows */
-    sum_q64 row[4] = {{{0}, {0}}, {{0}, {0}}, {{0}, {0}}, {{0}, {0}}};
-    for (size_t k = 0; r + k < rows; k++)
-      row[k] = ROW(short_row)(p + (r + k) * n, factor + (r + k) * n, n);
-    const sum_q64 sums = SHORT(transpose_sum)(row);
-    *(q64_memory *)(void *)(high + r) = sums.sum;
-    *(q64_memory *)(void *)(low + r) = sums.residual;
-    tiny |= q64_tiny(sums.sum);
+  mask_q64 tiny;
+  switch (n / 4) {
+    case 0:
+      tiny = ROW(short_sums)(p, factor, rows, n, 0, high, low);
+      break;
+    case 1:
+      tiny = ROW(short_sums)(p, factor, rows, n, 1, high, low);
+      break;
+    case 2:
+      tiny = ROW(short_sums)(p, factor, rows, n, 2, high, low);
+      break;
+    default:
+      tiny = ROW(short_sums)(p, factor, rows, n, n / 4, high, low);
   }
   if (W(touched)(&watch, WATCH_LIMIT(params))) {
-    for (r = 0; r < rows; r++) {
+    for (size_t r = 0; r < rows; r++) {
       const real *x = p + r * n, *y = OPERANDS == 1 ? x : q + r * n;
       if (!ROW(is_special)(x, y, n, params)) continue;
       high[r] = low[r] = 0;
@@ -233,7 +256,8 @@ static unsigned ROW(short_rows)(const real *p, const real *q, size_t rows, size_
     }
   }
   if (REAL == 64 && (tiny[0] | tiny[1] | tiny[2] | tiny[3]))
-    for (r = 0; r < rows; r++) ROW(tiny_sum)(p + r * n, q + r * n, n, params, high + r, low + r);
+    for (size_t r = 0; r < rows; r++)
+      ROW(tiny_sum)(p + r * n, q + r * n, n, params, high + r, low + r);
   return status;
 }
 #endif
