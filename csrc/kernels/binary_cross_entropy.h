@@ -44,7 +44,7 @@ INLINE void CAREFUL_NAME(binary_cross_entropy_sum)(sum64 *sum, const entry64 *en
   sum64_subtract_product(sum, g64_mul(rest, scale), log_y);
 }
 
-/* One element in float64: logarithms as pairs, products with their residuals; 1.3 ulp. */
+/* One element in float64: logarithms as pairs, products with their residuals. */
 INLINE g64 FE_JOIN(binary_cross_entropy, element, f64,
                    FE_ISA)(g64 t, g64 x, const fe_params *params, unsigned *status) {
   const g64 zero = g64_set(0), one = g64_set(1), floor = g64_set(params->log_floor);
@@ -79,7 +79,7 @@ INLINE g64 FE_JOIN(binary_cross_entropy, element, f64,
   return g64_select(m64_and(number, m64_not(outside)), loss, g64_set(__builtin_nan("")));
 }
 
-/* One element of float32 input, in double: half an ulp of float and 1 in 10^8 of the next. */
+/* One element of float32 input, in double: half an ulp of a float, nearly always. */
 INLINE g64 FE_JOIN(binary_cross_entropy, element, f32,
                    FE_ISA)(g64 t, g64 x, const fe_params *params, unsigned *status) {
   sum64 sum = {g64_set(0), g64_set(0)};
