@@ -7,8 +7,8 @@
  *
  * The reduction takes positive normal numbers. Zero comes out as 2^-1023 (2^-127 for floats),
  * which is right wherever it is multiplied by that zero. What else can come is listed at each
- * function. Errors in ulps are estimates
- * from the operations' own; what is promised, and tested, stands in measures.def.
+ * function. Errors in ulps are estimates from the operations' own; what is promised, and tested,
+ * stands in measures.def.
  */
 #ifndef FE_VMATH_H
 #define FE_VMATH_H
