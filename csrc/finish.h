@@ -4,24 +4,40 @@
  *   exponential  e^sum, for perplexities
  */
 
+INLINE void NAME(finish, store)(real *result, size_t left, g64 y) {
+  if (left >= FE_LANES) {
+    STORE_WIDE(result, y);
+    return;
+  }
+  real last[FE_LANES];
+  STORE_WIDE(last, y);
+  memcpy(result, last, left * sizeof(real));
+}
+
+/* What a sum lost; an infinite sum has lost nothing. */
+INLINE g64 NAME(finish, rest)(const double *low) {
+  const g64 rest = g64_load(low);
+  return g64_select(g64_equal(rest, rest), rest, g64_set(0));
+}
+
 static void NAME(scaled, finish)(const double *high, const double *low, size_t rows,
                                  const fe_params *params, void *out) {
   real *result = out;
+  if (params->scale_high == 1 && params->scale_low == 0) {
+    for (size_t r = 0; r < rows; r += FE_LANES) {
+      const g64 y = g64_add(g64_load(high + r), NAME(finish, rest)(low + r));
+      NAME(finish, store)(result + r, rows - r, y);
+    }
+    return;
+  }
   for (size_t r = 0; r < rows; r += FE_LANES) {
     /* sums near the subnormal numbers are scaled up, so that only the last step rounds to them */
     const g64 sum = g64_load(high + r), small = g64_set(FE_TINY_SUM);
     const m64 tiny = m64_and(g64_less(sum, small), g64_less(g64_sub(g64_set(0), small), sum));
     const g64 up = g64_select(tiny, g64_set(FE_TINY_SCALE), g64_set(1));
     const g64 down = g64_select(tiny, g64_set(1 / FE_TINY_SCALE), g64_set(1));
-    const pair64 scaled = {g64_mul(sum, up), g64_mul(g64_load(low + r), up)};
-    const g64 y = g64_mul(g64_scale_sum(scaled, params), down);
-    if (rows - r >= FE_LANES) {
-      STORE_WIDE(result + r, y);
-    } else {
-      real last[FE_LANES];
-      STORE_WIDE(last, y);
-      memcpy(result + r, last, (rows - r) * sizeof(real));
-    }
+    const pair64 scaled = {g64_mul(sum, up), g64_mul(NAME(finish, rest)(low + r), up)};
+    NAME(finish, store)(result + r, rows - r, g64_mul(g64_scale_sum(scaled, params), down));
   }
 }
 
@@ -30,11 +46,7 @@ static void NAME(exponential, finish)(const double *high, const double *low, siz
   (void)params;
   real *result = out;
   for (size_t r = 0; r < rows; r += FE_LANES) {
-    const g64 rest = g64_load(low + r);
-    const g64 y =
-        g64_exp_pair(g64_load(high + r), g64_select(g64_equal(rest, rest), rest, g64_set(0)));
-    real last[FE_LANES];
-    STORE_WIDE(last, y);
-    memcpy(result + r, last, (rows - r < FE_LANES ? rows - r : FE_LANES) * sizeof(real));
+    const g64 y = g64_exp_pair(g64_load(high + r), NAME(finish, rest)(low + r));
+    NAME(finish, store)(result + r, rows - r, y);
   }
 }

@@ -2,6 +2,7 @@
  *
  * Each csrc/isa_<name>.c defines FE_ISA and includes this file; setup.py gives it its flags.
  */
+#include "columns.h"
 #include "fastent.h"
 #include "sum.h"
 #include "watch.h"

@@ -13,6 +13,9 @@
 #undef M
 #undef S
 #undef compute
+#undef COLUMNS_COMPUTE
+#undef WIDEN
+#undef WIDEN_MASK
 #undef LOAD
 #undef LOAD_PARTIAL
 #undef LOAD_WIDE
@@ -20,8 +23,8 @@
 #undef STORE_WIDE
 #undef MIN_NORMAL
 #undef WATCH
-#undef SHORT
-#undef SHORT_SUM
+#undef COLUMNS
+#undef FE_CHUNK
 #undef W
 #undef LOAD_UP_TO
 #undef LOAD_WIDE_UP_TO
@@ -38,16 +41,23 @@
 #define LOAD_WIDE(p) g64_load_float(p)
 #define LOAD_WIDE_PARTIAL(p, count, pad) g64_load_float_partial(p, count, pad)
 #define STORE_WIDE(p, g) g64_store_float(p, g)
+#define COLUMNS fe_columns_f32
+#define FE_CHUNK FE_CHUNK_F32
 #else
 #define real double
 #define REAL_NAME f64
 #define LOAD_WIDE(p) g64_load(p)
 #define LOAD_WIDE_PARTIAL(p, count, pad) g64_load_partial(p, count, pad)
 #define STORE_WIDE(p, g) g64_store(p, g)
+#define COLUMNS fe_columns_f64
+#define FE_CHUNK FE_CHUNK_F64
 #endif
 
 #if REAL == 32 && FE_FMA
 #define compute float
+#define COLUMNS_COMPUTE fe_columns_f32
+#define WIDEN(g) g64_from_g32(g)
+#define WIDEN_MASK(m) m64_from_m32(m)
 #define GROUP g32
 #define MASK m32
 #define SUM sum32
@@ -56,13 +66,14 @@
 #define S(operation) sum32_##operation
 #define LOAD(p) g32_load(p)
 #define LOAD_PARTIAL(p, count, pad) g32_load_partial(p, count, pad)
-#define SHORT(part) q64_##part##_plain
-#define SHORT_SUM(part) sum_q64_##part##_plain
 #define WATCH watch_g32
 #define W(part) watch_g32_##part
 #define MIN_NORMAL FE_MIN_NORMAL_F32
 #else
 #define compute double
+#define COLUMNS_COMPUTE fe_columns_f64
+#define WIDEN(g) (g)
+#define WIDEN_MASK(m) (m)
 #define GROUP g64
 #define MASK m64
 #define SUM sum64
@@ -71,8 +82,6 @@
 #define S(operation) sum64_##operation
 #define LOAD(p) LOAD_WIDE(p)
 #define LOAD_PARTIAL(p, count, pad) LOAD_WIDE_PARTIAL(p, count, pad)
-#define SHORT(part) q64_##part
-#define SHORT_SUM(part) sum_q64_##part
 #define WATCH watch_g64
 #define W(part) watch_g64_##part
 #define MIN_NORMAL FE_MIN_NORMAL_F64

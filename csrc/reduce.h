@@ -20,9 +20,7 @@
  */
 
 #define ROW(part) NAME(MEASURE, part)
-#define SHORT_TERMS                                                             \
-  1024 /* terms of short rows worked on at a time: 4 or 8 KiB of factors, in L1 \
-        */
+#define SHORT_COLUMNS 32 /* turned at a time, if rows are shorter: 4 or 8 KiB, in L1 */
 
 /* ---- careful: up to a leaf of one row ---------------------------------------------------------
  */
@@ -165,99 +163,104 @@ static unsigned ROW(leaf)(const real *p, const real *q, size_t count, const fe_p
   return 0;
 }
 
-#ifdef WEIGHTED
-/* ---- short rows: the factors of many rows at once, then the sums of four rows at a time ---------
+#ifndef SHORTCUT
+/* ---- short rows: sixteen at a time, a lane each ------------------------------------------------
+ *
+ * A batch of rows is worked on in two steps, so that what is stored by the first is there for the
+ * second: weighted measures are turned, then summed; of others the terms are made, turned and
+ * added. What comes later in memory is fetched a line at a time beside the arithmetic: bursts of it
+ * stall.
  */
+#define SHORT_BUFFER (FE_LANES * (FE_SHORT + FE_CHUNK))
 
-INLINE void ROW(short_factors)(const real *p, const real *q, size_t terms, const fe_params *params,
-                               const int variant, compute *factor, WATCH *watch) {
-  for (size_t i = 0; i < terms; i += FE_LANES) {
-    fe_prefetch(p + i, FE_LANES * sizeof(real));
-    if (OPERANDS == 2) fe_prefetch(q + i, FE_LANES * sizeof(real));
-    const GROUP x = LOAD_UP_TO(p + i, terms - i, 1);
-    const GROUP y = OPERANDS == 1 ? x : LOAD_UP_TO(q + i, terms - i, 1);
-    ROW(watch)(watch, x, y);
-    G(store)(factor + i, ROW(factor)(x, y, params, variant));
+#if WEIGHTED
+INLINE m64 ROW(batch)(const real *p, const real *q, size_t rows, size_t n, int more, size_t ahead,
+                      const fe_params *params, const int variant, WATCH *watch, double *high,
+                      double *low) {
+  real x[SHORT_BUFFER] __attribute__((aligned(64))), y[SHORT_BUFFER] __attribute__((aligned(64)));
+  m64 tiny = g64_less(g64_set(0), g64_set(0));
+  for (size_t r = 0; r < rows; r += FE_LANES) {
+    const size_t left = rows - r < FE_LANES ? rows - r : FE_LANES;
+    const int overrun = more || r + FE_LANES < rows;
+    COLUMNS(p + r * n, left, n, overrun, x + r * n);
+    if (OPERANDS == 2) COLUMNS(q + r * n, left, n, overrun, y + r * n);
   }
-}
-
-INLINE void ROW(short_term)(sum_q64 *sum, q64 p, q64 factor) {
-  if (WEIGHTED) SHORT_SUM(subtract_product)(sum, p, factor);
-  else SHORT_SUM(add)(sum, factor);
-}
-
-/* `full` = n / 4: a constant where rows are shortest, so that their loops are unrolled. */
-INLINE sum_q64 ROW(short_row)(const real *p, const compute *factor, size_t n, size_t full) {
-  sum_q64 sum = {{0, 0, 0, 0}, {0, 0, 0, 0}};
-  for (size_t j = 0; j < 4 * full; j += 4)
-    ROW(short_term)(&sum, Q64_LOAD(p + j), Q64_LOAD(factor + j));
-  const size_t j = 4 * full;
-  if (j < n) ROW(short_term)(&sum, Q64_LOAD_REST(p + j, n - j), Q64_LOAD_REST(factor + j, n - j));
-  return sum;
-}
-
-/* The sums of rows, four at a time; the arrays have room for a multiple of 16 rows. Returns which
- * of them are tiny. */
-INLINE mask_q64 ROW(short_sums)(const real *p, const compute *factor, size_t rows, size_t n,
-                                size_t full, double *high, double *low) {
-  mask_q64 tiny = {0};
-  size_t r = 0;
-  for (; r + 4 <= rows; r += 4) {
-    const real *x = p + r * n;
-    const compute *f = factor + r * n;
-    const sum_q64 row[4] = {ROW(short_row)(x, f, n, full), ROW(short_row)(x + n, f + n, n, full),
-                            ROW(short_row)(x + 2 * n, f + 2 * n, n, full),
-                            ROW(short_row)(x + 3 * n, f + 3 * n, n, full)};
-    const sum_q64 sums = SHORT(transpose_sum)(row);
-    *(q64_memory *)(void *)(high + r) = sums.sum;
-    *(q64_memory *)(void *)(low + r) = sums.residual;
-    tiny |= q64_tiny(sums.sum);
-  }
-  if (r < rows) {
-    sum_q64 row[4] = {{{0}, {0}}, {{0}, {0}}, {{0}, {0}}, {{0}, {0}}};
-    for (size_t k = 0; r + k < rows; k++)
-      row[k] = ROW(short_row)(p + (r + k) * n, factor + (r + k) * n, n, full);
-    const sum_q64 sums = SHORT(transpose_sum)(row);
-    *(q64_memory *)(void *)(high + r) = sums.sum;
-    *(q64_memory *)(void *)(low + r) = sums.residual;
-    tiny |= q64_tiny(sums.sum);
+  for (size_t r = 0; r < rows; r += FE_LANES) {
+    sum64 sum = {g64_set(0), g64_set(0)};
+    for (size_t i = r * n; i < (r + FE_LANES) * n; i += FE_LANES) {
+      fe_fetch(p + ahead + i, FE_LANES * sizeof(real));
+      if (OPERANDS == 2) fe_fetch(q + ahead + i, FE_LANES * sizeof(real));
+      const GROUP a = LOAD(x + i), b = OPERANDS == 1 ? a : LOAD(y + i);
+      ROW(watch)(watch, a, b);
+      S(subtract_any)(&sum, LOAD_WIDE(x + i), ROW(factor)(a, b, params, variant));
+    }
+    g64_store(high + r, sum.sum);
+    g64_store(low + r, sum.residual);
+    tiny = m64_or(tiny, sum64_tiny(&sum));
   }
   return tiny;
+}
+#else
+INLINE m64 ROW(batch)(const real *p, const real *q, size_t rows, size_t n, int more, size_t ahead,
+                      const fe_params *params, const int variant, WATCH *watch, double *high,
+                      double *low) {
+  compute terms[SHORT_BUFFER] __attribute__((aligned(64))),
+      x[SHORT_BUFFER] __attribute__((aligned(64)));
+  m64 tiny = g64_less(g64_set(0), g64_set(0));
+  (void)more;
+  for (size_t i = 0; i < rows * n; i += FE_LANES) {
+    fe_fetch(p + ahead + i, FE_LANES * sizeof(real));
+    if (OPERANDS == 2) fe_fetch(q + ahead + i, FE_LANES * sizeof(real));
+    const GROUP a = LOAD_UP_TO(p + i, rows * n - i, 1);
+    const GROUP b = OPERANDS == 1 ? a : LOAD_UP_TO(q + i, rows * n - i, 1);
+    ROW(watch)(watch, a, b);
+    G(store)(terms + i, ROW(factor)(a, b, params, variant));
+  }
+  for (size_t r = 0; r < rows; r += FE_LANES) {
+    SUM sum = {G(set)(0), G(set)(0)};
+    COLUMNS_COMPUTE(terms + r * n, rows - r < FE_LANES ? rows - r : FE_LANES, n, 1, x);
+    for (size_t j = 0; j < n; j++) S(add)(&sum, G(load)(x + FE_LANES * j));
+    const sum64 wide = S(widen)(&sum);
+    g64_store(high + r, wide.sum);
+    g64_store(low + r, wide.residual);
+    tiny = m64_or(tiny, sum64_tiny(&wide));
+  }
+  return tiny;
+}
+#endif
+#undef SHORT_BUFFER
+
+/* Some rows of a group are special, or their sums tiny: those anew by the careful form. */
+static unsigned ROW(short_again)(const real *p, const real *q, size_t rows, size_t n,
+                                 const fe_params *params, double *high, double *low) {
+  unsigned status = 0;
+  for (size_t r = 0; r < rows; r++, p += n, q += n) {
+    if (ROW(is_special)(p, q, n, params)) {
+      high[r] = low[r] = 0;
+      status |= ROW(leaf_careful)(p, q, n, NULL, NULL, 1, params, high + r, low + r);
+    }
+    ROW(tiny_sum)(p, q, n, params, high + r, low + r);
+  }
+  return status;
 }
 
 static unsigned ROW(short_rows)(const real *p, const real *q, size_t rows, size_t n,
                                 const fe_params *params, double *high, double *low) {
-  compute factor[SHORT_TERMS + FE_LANES];
+  const size_t batch = FE_LANES * (n < SHORT_COLUMNS ? SHORT_COLUMNS / n : 1);
+  const size_t ahead = batch * n + 2048 / sizeof(real); /* the next batch, and 2 KiB of another */
+  const int variant = VARIANT(params, p, q, n);
   unsigned status = 0;
-  WATCH watch = W(new)();
-  if (VARIANT(params, p, q, rows * n))
-    ROW(short_factors)(p, q, rows * n, params, 1, factor, &watch);
-  else ROW(short_factors)(p, q, rows * n, params, 0, factor, &watch);
-  mask_q64 tiny;
-  switch (n / 4) {
-    case 0:
-      tiny = ROW(short_sums)(p, factor, rows, n, 0, high, low);
-      break;
-    case 1:
-      tiny = ROW(short_sums)(p, factor, rows, n, 1, high, low);
-      break;
-    case 2:
-      tiny = ROW(short_sums)(p, factor, rows, n, 2, high, low);
-      break;
-    default:
-      tiny = ROW(short_sums)(p, factor, rows, n, n / 4, high, low);
+  for (size_t r = 0; r < rows; r += batch, p += batch * n, q += batch * n) {
+    const size_t count = rows - r < batch ? rows - r : batch;
+    const int more = count < rows - r;
+    WATCH watch = W(new)();
+    m64 tiny;
+    if (variant)
+      tiny = ROW(batch)(p, q, count, n, more, ahead, params, 1, &watch, high + r, low + r);
+    else tiny = ROW(batch)(p, q, count, n, more, ahead, params, 0, &watch, high + r, low + r);
+    if (W(touched)(&watch, WATCH_LIMIT(params)) || (REAL == 64 && m64_any(tiny)))
+      status |= ROW(short_again)(p, q, count, n, params, high + r, low + r);
   }
-  if (W(touched)(&watch, WATCH_LIMIT(params))) {
-    for (size_t r = 0; r < rows; r++) {
-      const real *x = p + r * n, *y = OPERANDS == 1 ? x : q + r * n;
-      if (!ROW(is_special)(x, y, n, params)) continue;
-      high[r] = low[r] = 0;
-      status |= ROW(leaf_careful)(x, y, n, NULL, NULL, 1, params, high + r, low + r);
-    }
-  }
-  if (REAL == 64 && (tiny[0] | tiny[1] | tiny[2] | tiny[3]))
-    for (size_t r = 0; r < rows; r++)
-      ROW(tiny_sum)(p + r * n, q + r * n, n, params, high + r, low + r);
   return status;
 }
 #endif
@@ -271,16 +274,10 @@ static unsigned ROW(accumulate)(const fe_block *block, const fe_params *params, 
   const int normalize = block->inverse[0] != NULL;
   unsigned status = 0;
   if (n == 0) return status;
-#if FAST && defined(WEIGHTED)
-  if (block->row_length <= FE_SHORT && !normalize) {
-    const size_t step = SHORT_TERMS / n;
-    const real *p = block->operand[0], *q = block->operand[OPERANDS - 1];
-    for (size_t r = 0; r < block->rows; r += step) {
-      const size_t rows = block->rows - r < step ? block->rows - r : step;
-      status |= ROW(short_rows)(p + r * n, q + r * n, rows, n, params, high + r, low + r);
-    }
-    return status;
-  }
+#if FAST && !defined(SHORTCUT)
+  if (block->row_length <= FE_SHORT && !normalize)
+    return ROW(short_rows)(block->operand[0], block->operand[OPERANDS - 1], block->rows, n, params,
+                           high, low);
 #endif
   for (size_t r = 0; r < block->rows; r++) {
     const ptrdiff_t row = (ptrdiff_t)r;
@@ -308,7 +305,7 @@ static unsigned ROW(accumulate)(const fe_block *block, const fe_params *params, 
 }
 
 #undef ROW
-#undef SHORT_TERMS
+#undef SHORT_COLUMNS
 #undef MEASURE
 #undef OPERANDS
 #undef FAST

@@ -6,7 +6,7 @@
  * each other in the instruction stream: that interleaving is what hides the latency of a
  * logarithm.
  *
- *   g64, g32      16 doubles, 16 floats          m64, m32   comparison masks (all ones, all zeros)
+ *   g64, g32      16 doubles, 16 floats          m64, m32   what comparisons give
  *   g64_fma(...)  an operation on doubles        g32_fma(...) on floats
  *
  * Registers are GCC/clang vector types, so + - * / and comparisons need no intrinsic. What remains
@@ -62,19 +62,25 @@ typedef float v32_memory __attribute__((vector_size(FE_BYTES), aligned(4), may_a
 #define V64_BITS_XOR(a, b) ((v64)((i64)(a) ^ (i64)(b)))
 #define V64_EXPONENT(a) ((v64)((u64)(a) >> 52))
 #define V64_SIGN(a) ((v64)((i64)(a) < 0))
-#define V64_LESS(a, b) ((i64)((a) < (b)))
-#define V64_EQUAL(a, b) ((i64)((a) == (b)))
 #define V32_BITS_ADD(a, b) ((v32)((i32)(a) + (i32)(b)))
 #define V32_BITS_SUB(a, b) ((v32)((i32)(a) - (i32)(b)))
 #define V32_BITS_AND(a, b) ((v32)((i32)(a) & (i32)(b)))
 #define V32_BITS_OR(a, b) ((v32)((i32)(a) | (i32)(b)))
 #define V32_EXPONENT(a) (__builtin_convertvector((i32)(a) >> 23, v32))
 #define V32_SIGN(a) ((v32)((i32)(a) >> 31))
-#define V32_LESS(a, b) ((i32)((a) < (b)))
-#define V32_EQUAL(a, b) ((i32)((a) == (b)))
 #define V_MASK_AND(a, b) ((a) & (b))
 #define V_MASK_OR(a, b) ((a) | (b))
 #define V_MASK_NOT(a) (~(a))
+
+/* Masks: k64, k32, one register's; registers of their own where the machine has them. */
+#if !defined(__AVX512F__)
+typedef i64 k64;
+typedef i32 k32;
+#define V64_LESS(a, b) ((k64)((a) < (b)))
+#define V64_EQUAL(a, b) ((k64)((a) == (b)))
+#define V32_LESS(a, b) ((k32)((a) < (b)))
+#define V32_EQUAL(a, b) ((k32)((a) == (b)))
+#endif
 
 #if defined(__AVX512F__)
 #include "simd/avx512.h"
@@ -95,10 +101,10 @@ typedef struct {
   v32 v[G32_REGISTERS];
 } g32;
 typedef struct {
-  i64 v[G64_REGISTERS];
+  k64 v[G64_REGISTERS];
 } m64;
 typedef struct {
-  i32 v[G32_REGISTERS];
+  k32 v[G32_REGISTERS];
 } m32;
 
 /* EACH(op, a, b, c): the operation on every register of a group; INDEX(op): on their numbers. */
@@ -184,13 +190,13 @@ INLINE g32 g32_bits(uint32_t bits) {
 }
 
 INLINE int m64_any(m64 m) {
-  i64 all = m.v[0];
+  k64 all = m.v[0];
   for (int i = 1; i < G64_REGISTERS; i++) all |= m.v[i];
   return V64_ANY(all);
 }
 
 INLINE int m32_any(m32 m) {
-  i32 all = m.v[0];
+  k32 all = m.v[0];
   for (int i = 1; i < G32_REGISTERS; i++) all |= m.v[i];
   return V32_ANY(all);
 }
@@ -253,17 +259,56 @@ INLINE g64 g64_load_float_partial(const float *p, size_t count, float pad) {
   return g64_load_float(lanes);
 }
 
+/* Floats of a group as doubles, exactly. */
+INLINE g64 g64_from_g32(g32 x) {
+  g64 wide;
+#if FE_BYTES == 64
+  wide.v[0] = (v64)_mm512_cvtps_pd(_mm512_castps512_ps256((__m512)x.v[0]));
+  wide.v[1] = (v64)_mm512_cvtps_pd(_mm512_extractf32x8_ps((__m512)x.v[0], 1));
+#else
+  for (int i = 0; i < G32_REGISTERS; i++) {
+    half32 half[2];
+    memcpy(half, &x.v[i], sizeof half);
+    wide.v[2 * i] = __builtin_convertvector(half[0], v64);
+    wide.v[2 * i + 1] = __builtin_convertvector(half[1], v64);
+  }
+#endif
+  return wide;
+}
+
+/* A mask of floats as one of doubles. */
+INLINE m64 m64_from_m32(m32 m) {
+  m64 wide;
+#if FE_BYTES == 64
+  wide.v[0] = (k64)m.v[0];
+  wide.v[1] = (k64)(m.v[0] >> 8);
+#else
+  typedef int32_t half __attribute__((vector_size(FE_BYTES / 2)));
+  for (int i = 0; i < G32_REGISTERS; i++) {
+    half part[2];
+    memcpy(part, &m.v[i], sizeof part);
+    wide.v[2 * i] = __builtin_convertvector(part[0], i64);
+    wide.v[2 * i + 1] = __builtin_convertvector(part[1], i64);
+  }
+#endif
+  return wide;
+}
+
 /* Doubles rounded once to floats. */
 INLINE void g64_store_float(float *p, g64 g) {
   for (int i = 0; i < G64_REGISTERS; i++)
     ((half32 *)(void *)p)[i] = __builtin_convertvector(g.v[i], half32);
 }
 
+INLINE void fe_fetch(const void *p, size_t bytes) {
+  _Pragma("GCC unroll 8") for (size_t line = 0; line < bytes; line += 64)
+      __builtin_prefetch((const char *)p + line);
+}
+
 /* 8 KiB ahead: a window full of arithmetic does not run far enough ahead of its loads. */
 #define FE_PREFETCH_BYTES 8192
 INLINE void fe_prefetch(const void *p, size_t group_bytes) {
-  for (size_t line = 0; line < group_bytes; line += 64)
-    __builtin_prefetch((const char *)p + FE_PREFETCH_BYTES + line);
+  fe_fetch((const char *)p + FE_PREFETCH_BYTES, group_bytes);
 }
 
 #endif

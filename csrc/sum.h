@@ -18,10 +18,9 @@
 #define FE_TINY_SUM 0x1p-1000
 #define FE_TINY_SCALE 0x1p500
 
-/* Four doubles on every instruction set: the tree's last levels and the rows of fe_short. */
+/* Four doubles on every instruction set: the tree's last levels. */
 typedef double q64 __attribute__((vector_size(32)));
 typedef double q64_memory __attribute__((vector_size(32), aligned(8), may_alias));
-typedef float q32_memory __attribute__((vector_size(16), aligned(4), may_alias));
 typedef struct {
   g64 sum, residual;
 } sum64;
@@ -117,6 +116,17 @@ INLINE void sum64_subtract_product(sum64 *s, g64 p, g64 l) {
 #endif
 }
 
+/* The same where a term may well exceed the sum so far, as in short rows: TwoSum. */
+INLINE void sum64_subtract_any(sum64 *s, g64 p, g64 l) {
+#if FE_FMA
+  const g64 term = g64_fnma(p, l, g64_set(0));
+  s->residual = g64_sub(s->residual, g64_fma(p, l, term));
+  sum64_add_signed(s, term);
+#else
+  sum64_subtract_product(s, p, l);
+#endif
+}
+
 #if FE_FMA
 typedef struct {
   g32 sum, residual;
@@ -135,17 +145,27 @@ INLINE void sum32_subtract_product(sum32 *s, g32 p, g32 l) {
   s->sum = sum;
 }
 
+/* Products of floats are exact in double, and sums of a few of them nearly so. */
+INLINE void sum32_subtract_any(sum64 *s, g64 p, g32 l) {
+  s->sum = g64_fnma(p, g64_from_g32(l), s->sum);
+}
+
 /* Each lane's sum and residual together fit a double. An infinite sum has a NaN residual. */
 INLINE sum64 sum32_widen(const sum32 *s) {
-  float lanes[2][FE_LANES];
-  g32_store(lanes[0], s->sum);
   const m32 ordered = g32_equal(s->residual, s->residual);
-  g32_store(lanes[1], g32_select(ordered, s->residual, g32_set(0)));
-  return (sum64){g64_add(g64_load_float(lanes[0]), g64_load_float(lanes[1])), g64_set(0)};
+  const g32 residual = g32_select(ordered, s->residual, g32_set(0));
+  return (sum64){g64_add(g64_from_g32(s->sum), g64_from_g32(residual)), g64_set(0)};
 }
 #endif
 
 INLINE sum64 sum64_widen(const sum64 *s) { return *s; }
+
+/* Which sums are so small that they may have lost digits to the subnormal numbers. */
+INLINE m64 sum64_tiny(const sum64 *s) {
+  const g64 limit = g64_set(FE_TINY_SUM), zero = g64_set(0);
+  const m64 small = m64_and(g64_less(s->sum, limit), g64_less(g64_sub(zero, limit), s->sum));
+  return m64_and(small, m64_not(g64_equal(s->sum, zero)));
+}
 
 /* ---- double-double scalars and the tree -------------------------------------------------------
  */
@@ -204,102 +224,5 @@ INLINE void sum64_collect(const sum64 *s, double *high, double *low) {
   fe_add(&h0, &l0, h1, l1);
   fe_add(high, low, h0, l0);
 }
-
-/* Which sums are so small that they may have lost digits to the subnormal numbers. */
-typedef int64_t mask_q64 __attribute__((vector_size(32)));
-INLINE mask_q64 q64_tiny(q64 sum) {
-  return (sum < FE_TINY_SUM) & (sum > -FE_TINY_SUM) & (sum != 0);
-}
-
-/* Four entries of a short row; or its last `count` < 4 and zeros, touching nothing behind them. */
-INLINE q64 q64_load_f64(const double *p) { return *(const q64_memory *)(const void *)p; }
-INLINE q64 q64_load_f32(const float *p) {
-  return __builtin_convertvector(*(const q32_memory *)(const void *)p, q64);
-}
-#if defined(__AVX2__)
-INLINE q64 q64_load_rest_f64(const double *p, size_t count) {
-  const int64_t *lanes = FE_LANE_MASK_64 + FE_LANES - count;
-  return (q64)_mm256_maskload_pd(p, _mm256_loadu_si256((const __m256i *)(const void *)lanes));
-}
-INLINE q64 q64_load_rest_f32(const float *p, size_t count) {
-  const int32_t *lanes = FE_LANE_MASK_32 + FE_LANES - count;
-  return (q64)_mm256_cvtps_pd(
-      _mm_maskload_ps(p, _mm_loadu_si128((const __m128i *)(const void *)lanes)));
-}
-#else
-INLINE q64 q64_load_rest_f64(const double *p, size_t count) {
-  return (q64){p[0], count > 1 ? p[1] : 0, count > 2 ? p[2] : 0, 0};
-}
-INLINE q64 q64_load_rest_f32(const float *p, size_t count) {
-  return (q64){p[0], count > 1 ? p[1] : 0, count > 2 ? p[2] : 0, 0};
-}
-#endif
-#define Q64_LOAD(p) _Generic(*(p), float: q64_load_f32, double: q64_load_f64)((const void *)(p))
-#define Q64_LOAD_REST(p, count) \
-  _Generic(*(p), float: q64_load_rest_f32, double: q64_load_rest_f64)((const void *)(p), count)
-
-INLINE void sum_q64_add(sum_q64 *s, q64 term) {
-  const q64 sum = s->sum + term;
-  s->residual += term - (sum - s->sum);
-  s->sum = sum;
-}
-
-INLINE void sum_q64_subtract_product(sum_q64 *s, q64 p, q64 l) {
-#if FE_FMA
-  const q64 sum = (q64)_mm256_fnmadd_pd((__m256d)p, (__m256d)l, (__m256d)s->sum);
-  const q64 added = s->sum - sum;
-  s->residual -= (q64)_mm256_fmsub_pd((__m256d)p, (__m256d)l, (__m256d)added);
-  s->sum = sum;
-#else
-  g64 residual, a, b;
-  a.v[0] = (v64)(-p), b.v[0] = (v64)l;
-  for (int i = 1; i < G64_REGISTERS; i++) a.v[i] = b.v[i] = (v64){0};
-  const g64 product = g64_two_product(a, b, &residual);
-  q64 rest;
-  s->sum = q64_two_sum(s->sum, (q64)product.v[0], &rest);
-  s->residual += rest;
-  s->residual += (q64)residual.v[0];
-#endif
-}
-
-/* Factors that are floats carry errors far above a double's: plain sums will do. */
-INLINE void sum_q64_add_plain(sum_q64 *s, q64 term) { s->sum += term; }
-INLINE void sum_q64_subtract_product_plain(sum_q64 *s, q64 p, q64 l) {
-#if FE_FMA
-  s->sum = (q64)_mm256_fnmadd_pd((__m256d)p, (__m256d)l, (__m256d)s->sum);
-#else
-  s->sum -= p * l;
-#endif
-}
-
-/* The sums of four rows from four sums of four lanes: lanes (0 + 1) + (2 + 3) of each row. */
-INLINE sum_q64 q64_transpose_sum(const sum_q64 row[4]) {
-  q64 residual;
-#define EVEN(a, b) __builtin_shufflevector(a, b, 0, 4, 2, 6)
-#define ODD(a, b) __builtin_shufflevector(a, b, 1, 5, 3, 7)
-#define LOW(a, b) __builtin_shufflevector(a, b, 0, 1, 4, 5)
-#define HIGH(a, b) __builtin_shufflevector(a, b, 2, 3, 6, 7)
-  const q64 sum_01 =
-      q64_two_sum(EVEN(row[0].sum, row[1].sum), ODD(row[0].sum, row[1].sum), &residual);
-  const q64 rest_01 =
-      EVEN(row[0].residual, row[1].residual) + ODD(row[0].residual, row[1].residual) + residual;
-  const q64 sum_23 =
-      q64_two_sum(EVEN(row[2].sum, row[3].sum), ODD(row[2].sum, row[3].sum), &residual);
-  const q64 rest_23 =
-      EVEN(row[2].residual, row[3].residual) + ODD(row[2].residual, row[3].residual) + residual;
-  const q64 sum = q64_two_sum(LOW(sum_01, sum_23), HIGH(sum_01, sum_23), &residual);
-  const q64 rest = LOW(rest_01, rest_23) + HIGH(rest_01, rest_23) + residual;
-  return (sum_q64){sum, rest};
-}
-
-INLINE sum_q64 q64_transpose_sum_plain(const sum_q64 row[4]) {
-  const q64 sum_01 = EVEN(row[0].sum, row[1].sum) + ODD(row[0].sum, row[1].sum);
-  const q64 sum_23 = EVEN(row[2].sum, row[3].sum) + ODD(row[2].sum, row[3].sum);
-  return (sum_q64){LOW(sum_01, sum_23) + HIGH(sum_01, sum_23), {0, 0, 0, 0}};
-}
-#undef EVEN
-#undef ODD
-#undef LOW
-#undef HIGH
 
 #endif

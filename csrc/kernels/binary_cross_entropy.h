@@ -91,55 +91,60 @@ INLINE g64 FE_JOIN(binary_cross_entropy, element, f32,
 
 /* ---- the sum, targets all 0 or 1: hardly a logarithm --------------------------------------------
  *
- * -log f of the judged f = x or 1 - x, with e = 1 - f. Per lane, in double:
+ * -log f of the judged f = x or 1 - x, with e = 1 - f = |t - x|. Per lane, in double:
  *   e <= 1/16   1 - s = product of (1 - e):  s <- s + (e - s e) keeps the digits of tiny e (and,
- * for double x, what its additions drop); one log(1 - s) every RENORM factors, twice that for
- * floats else        a product of max(f, e^floor), its exponent moved out every RENORM factors: at
- * most 2^(-169 * RENORM) down to a floor of -117; one logarithm a leaf 1 - x is not exact for
- * double x above 1/16: what is lost, over 1 - x, is summed beside. Returns 0 where the leaf holds
- * anything else than labels and probabilities. */
+ *               for double x, what its additions drop); one log(1 - s) every FLUSH factors
+ *   else        a product of max(f, e^floor), its exponent moved out every RENORM factors: at most
+ *               2^(-169 * RENORM) down to a floor of -117; one logarithm a leaf
+ * What is asked of each entry is asked in its own type, where e is exact wherever it is tiny.
+ * 1 - x is not exact for double x above 1/16: what is lost, over 1 - x, is summed beside.
+ * Returns 0 where the leaf holds anything else than labels and probabilities. */
 #define RENORM 6
-#define FLUSH_EVERY \
-  (REAL == 32 ? 2 : 1) /* renormalisations before a flush: doubles err 12 times each */
+#define FLUSH (REAL == 32 ? 48 : 6) /* 1 - s >= (15/16)^48 = 0.045; doubles err at every factor */
 
 static int NAME(binary_cross_entropy_sum, labels)(const real *t, const real *x, size_t count,
                                                   const fe_params *params, double *high,
                                                   double *low) {
   if (!(params->log_floor >= -117 && params->log_floor < -0.07)) return 0;
-  const g64 zero = g64_set(0), one = g64_set(1), small = g64_set(1.0 / 16);
-  const g64 floor = g64_set(params->probability_floor);
-  const g64 first = LOAD_WIDE_UP_TO(t, count, 1);
-  if (m64_any(m64_not(g64_equal(g64_mul(first, first), first)))) return 0;
-  g64 product = one, exponents = zero, soft = zero, lost_sum = zero;
+  const g64 zero = g64_set(0), one = g64_set(1), floor = g64_set(params->probability_floor);
+  const GROUP none = G(set)(0), all = G(set)(1);
+  const GROUP first = LOAD_UP_TO(t, count, 1);
+  if (M(any)(M(not)(G(equal)(G(mul)(first, first), first)))) return 0;
+  g64 product = one, exponents = zero, lost_sum = zero, poison = zero, n;
+  GROUP soft = none;
   sum64 sum = {zero, zero};
-  watch_g64 watch = watch_g64_new();
+  WATCH watch = W(new)();
   size_t i = 0;
   while (i < count) {
-    g64 s = zero, s_low = zero, n;
-    for (int part = 0; part < FLUSH_EVERY; part++) {
+    g64 s = zero, s_low = zero;
+    for (int part = 0; part < FLUSH; part += RENORM) {
       for (int k = 0; k < RENORM && i < count; k++, i += FE_LANES) {
         fe_prefetch(t + i, FE_LANES * sizeof(real));
         fe_prefetch(x + i, FE_LANES * sizeof(real));
-        const g64 target = LOAD_WIDE_UP_TO(t + i, count - i, 1);
-        const g64 prob = LOAD_WIDE_UP_TO(x + i, count - i, 1), rest = g64_sub(one, prob);
-        const m64 positive = g64_equal(target, one);
-        const g64 e = g64_select(positive, rest, prob);
-        const m64 tiny = g64_less(e, small);
-        const g64 e_tiny = g64_select(tiny, e, zero);
-        const g64 f = g64_select(tiny, one, g64_max(floor, g64_select(positive, prob, rest)));
+        const GROUP target = LOAD_UP_TO(t + i, count - i, 1);
+        const GROUP prob = LOAD_UP_TO(x + i, count - i, 1);
+        const GROUP rest = G(sub)(all, prob), difference = G(sub)(target, prob);
+        const GROUP e = G(max)(difference, G(sub)(prob, target));
+        const MASK tiny = G(less)(e, G(set)((compute)(1.0 / 16)));
+        const MASK negative = M(and)(G(less)(target, all), M(not)(tiny));
+        const g64 e_tiny = WIDEN(G(select)(tiny, e, none));
+        const g64 judged = WIDEN(G(select)(tiny, all, prob));
+        const g64 f =
+            g64_max(floor, g64_select(WIDEN_MASK(negative), g64_sub(one, judged), judged));
         const g64 step = g64_fnma(s, e_tiny, e_tiny), next = g64_add(s, step);
         if (REAL == 64) s_low = g64_add(s_low, g64_sub(step, g64_sub(next, s)));
         s = next;
         product = g64_mul(product, f);
-        if (REAL == 64) {
-          const g64 lost = g64_sub(g64_sub(one, rest), prob); /* / (1 - x): to second order */
-          const g64 used = g64_select(m64_or(tiny, positive), zero, lost);
-          lost_sum = g64_fma(used, g64_fma(prob, prob, prob), g64_add(lost_sum, used));
+        if (REAL == 64) { /* over 1 - x, to second order */
+          const g64 lost = g64_sub(g64_sub(one, g64_sub(one, judged)), judged);
+          const g64 used = g64_select(WIDEN_MASK(negative), lost, zero);
+          const g64 more = g64_fma(judged, judged, judged);
+          lost_sum = g64_fma(used, more, g64_add(lost_sum, used));
         }
-        soft = g64_bits_or(soft, g64_fnma(target, target, target)); /* 0 for 0 and 1 alone */
-        watch_g64_signs(&watch, g64_bits_or(prob, rest));
-        watch_g64_poison(&watch, prob);
+        soft = G(bits_or)(soft, G(fnma)(target, target, target)); /* 0 for 0 and 1 alone */
+        W(signs)(&watch, G(bits_or)(prob, rest));
       }
+      poison = g64_fma(product, zero, poison); /* NaN passes all of the above */
       product = g64_split(product, &n);
       exponents = g64_add(exponents, n);
     }
@@ -147,7 +152,8 @@ static int NAME(binary_cross_entropy_sum, labels)(const real *t, const real *x, 
     const g64 log_y = g64_add(g64_log(y, 0), g64_div(correction, y));
     sum64_add(&sum, g64_sub(zero, log_y));
   }
-  if (m64_any(m64_not(g64_equal(soft, zero))) || watch_g64_touched(&watch, 0)) return 0;
+  if (M(any)(M(not)(G(equal)(soft, none))) || W(touched)(&watch, 0)) return 0;
+  if (m64_any(m64_not(g64_equal(poison, poison)))) return 0;
   const g64 log_product = g64_add(g64_log_reduced(product, exponents, 0), lost_sum);
   sum64_add_signed(&sum, g64_sub(zero, log_product));
   sum64_collect(&sum, high, low);
@@ -194,7 +200,7 @@ INLINE MASK NAME(binary_cross_entropy_sum, special)(GROUP t, GROUP x, const fe_p
 #define WATCH_LIMIT(params) MIN_NORMAL
 #include "../reduce.h"
 #undef RENORM
-#undef FLUSH_EVERY
+#undef FLUSH
 
 #define MEASURE binary_cross_entropy
 #define OPERANDS 2

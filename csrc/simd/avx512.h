@@ -3,22 +3,27 @@
 #ifndef FE_SIMD_AVX512_H
 #define FE_SIMD_AVX512_H
 
+typedef __mmask8 k64;
+typedef __mmask16 k32;
+
 #define V64_FMA(a, b, c) ((v64)_mm512_fmadd_pd((__m512d)(a), (__m512d)(b), (__m512d)(c)))
 #define V64_FNMA(a, b, c) ((v64)_mm512_fnmadd_pd((__m512d)(a), (__m512d)(b), (__m512d)(c)))
 #define V64_FMS(a, b, c) ((v64)_mm512_fmsub_pd((__m512d)(a), (__m512d)(b), (__m512d)(c)))
 #define V64_MIN(a, b) ((v64)_mm512_min_pd((__m512d)(a), (__m512d)(b)))
 #define V64_MAX(a, b) ((v64)_mm512_max_pd((__m512d)(a), (__m512d)(b)))
-#define V64_SELECT(m, a, b) \
-  ((v64)_mm512_mask_blend_pd(_mm512_movepi64_mask((__m512i)(m)), (__m512d)(b), (__m512d)(a)))
-#define V64_ANY(m) (_mm512_movepi64_mask((__m512i)(m)) != 0)
+#define V64_LESS(a, b) _mm512_cmp_pd_mask((__m512d)(a), (__m512d)(b), _CMP_LT_OQ)
+#define V64_EQUAL(a, b) _mm512_cmp_pd_mask((__m512d)(a), (__m512d)(b), _CMP_EQ_OQ)
+#define V64_SELECT(m, a, b) ((v64)_mm512_mask_blend_pd(m, (__m512d)(b), (__m512d)(a)))
+#define V64_ANY(m) ((m) != 0)
 #define V32_FMA(a, b, c) ((v32)_mm512_fmadd_ps((__m512)(a), (__m512)(b), (__m512)(c)))
 #define V32_FNMA(a, b, c) ((v32)_mm512_fnmadd_ps((__m512)(a), (__m512)(b), (__m512)(c)))
 #define V32_FMS(a, b, c) ((v32)_mm512_fmsub_ps((__m512)(a), (__m512)(b), (__m512)(c)))
 #define V32_MIN(a, b) ((v32)_mm512_min_ps((__m512)(a), (__m512)(b)))
 #define V32_MAX(a, b) ((v32)_mm512_max_ps((__m512)(a), (__m512)(b)))
-#define V32_SELECT(m, a, b) \
-  ((v32)_mm512_mask_blend_ps(_mm512_movepi32_mask((__m512i)(m)), (__m512)(b), (__m512)(a)))
-#define V32_ANY(m) (_mm512_movepi32_mask((__m512i)(m)) != 0)
+#define V32_LESS(a, b) _mm512_cmp_ps_mask((__m512)(a), (__m512)(b), _CMP_LT_OQ)
+#define V32_EQUAL(a, b) _mm512_cmp_ps_mask((__m512)(a), (__m512)(b), _CMP_EQ_OQ)
+#define V32_SELECT(m, a, b) ((v32)_mm512_mask_blend_ps(m, (__m512)(b), (__m512)(a)))
+#define V32_ANY(m) ((m) != 0)
 
 /* Lanes i .. of p where the mask from memory is set, else pad. */
 #define V64_LOAD_LANES(p, i, lanes, pad) \

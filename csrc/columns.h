@@ -1,0 +1,87 @@
+/* columns.h - sixteen short rows turned into columns: entry j of row r goes to `to[16 j + r]`.
+ *
+ * Rows follow each other in memory. Sixteen bytes (four floats, two doubles) of each row at a time
+ * are transposed within the 16-byte lanes of 32-byte registers, which is where shuffles are
+ * cheapest: lane k of register i holds row 4 k + i (floats; 2 k + i doubles), so that the columns
+ * come out with their rows in order. 64-byte registers would take more operations to fill.
+ *
+ * Reads whole chunks of 16 bytes: up to FE_CHUNK - 1 entries behind the last row's end where
+ * `overrun` says that they are there, and writes as many columns too many.
+ */
+#ifndef FE_COLUMNS_H
+#define FE_COLUMNS_H
+
+#include "simd.h"
+
+#define FE_CHUNK_F32 4
+#define FE_CHUNK_F64 2
+
+typedef float r32 __attribute__((vector_size(32)));
+typedef double r64 __attribute__((vector_size(32)));
+typedef float r32_memory __attribute__((vector_size(32), aligned(4), may_alias));
+typedef double r64_memory __attribute__((vector_size(32), aligned(8), may_alias));
+typedef float r32_half __attribute__((vector_size(16), aligned(4), may_alias));
+typedef double r64_half __attribute__((vector_size(16), aligned(8), may_alias));
+
+INLINE r32 r32_load_halves(const float *low, const float *high) {
+  return __builtin_shufflevector(*(const r32_half *)(const void *)low,
+                                 *(const r32_half *)(const void *)high, 0, 1, 2, 3, 4, 5, 6, 7);
+}
+INLINE r64 r64_load_halves(const double *low, const double *high) {
+  return __builtin_shufflevector(*(const r64_half *)(const void *)low,
+                                 *(const r64_half *)(const void *)high, 0, 1, 2, 3);
+}
+#define R32_LOW(a, b) __builtin_shufflevector(a, b, 0, 8, 1, 9, 4, 12, 5, 13)
+#define R32_HIGH(a, b) __builtin_shufflevector(a, b, 2, 10, 3, 11, 6, 14, 7, 15)
+#define R64_LOW(a, b) __builtin_shufflevector(a, b, 0, 4, 2, 6)
+#define R64_HIGH(a, b) __builtin_shufflevector(a, b, 1, 5, 3, 7)
+
+INLINE void fe_columns_chunk_f32(const float *from, size_t step, float *to) {
+#define ROW_PAIR(r) r32_load_halves(from + (r) * step, from + ((r) + 4) * step)
+  _Pragma("GCC unroll 2") for (size_t r = 0; r < FE_LANES; r += 8) {
+    const r32 a = ROW_PAIR(r), b = ROW_PAIR(r + 1), c = ROW_PAIR(r + 2), d = ROW_PAIR(r + 3);
+    const r64 low_ab = (r64)R32_LOW(a, b), high_ab = (r64)R32_HIGH(a, b);
+    const r64 low_cd = (r64)R32_LOW(c, d), high_cd = (r64)R32_HIGH(c, d);
+    float *column = to + r;
+    *(r32_memory *)(void *)column = (r32)R64_LOW(low_ab, low_cd);
+    *(r32_memory *)(void *)(column + FE_LANES) = (r32)R64_HIGH(low_ab, low_cd);
+    *(r32_memory *)(void *)(column + 2 * FE_LANES) = (r32)R64_LOW(high_ab, high_cd);
+    *(r32_memory *)(void *)(column + 3 * FE_LANES) = (r32)R64_HIGH(high_ab, high_cd);
+  }
+#undef ROW_PAIR
+}
+
+INLINE void fe_columns_chunk_f64(const double *from, size_t step, double *to) {
+#define ROW_PAIR(r) r64_load_halves(from + (r) * step, from + ((r) + 2) * step)
+  _Pragma("GCC unroll 4") for (size_t r = 0; r < FE_LANES; r += 4) {
+    const r64 a = ROW_PAIR(r), b = ROW_PAIR(r + 1);
+    *(r64_memory *)(void *)(to + r) = R64_LOW(a, b);
+    *(r64_memory *)(void *)(to + FE_LANES + r) = R64_HIGH(a, b);
+  }
+#undef ROW_PAIR
+}
+#undef R32_LOW
+#undef R32_HIGH
+#undef R64_LOW
+#undef R64_HIGH
+
+/* The columns of `rows` rows, at most 16; where there are fewer the rest is ones. */
+#define DEFINE_COLUMNS(real, type, chunk)                                                 \
+  INLINE void fe_columns_##type(const real *from, size_t rows, size_t count, int overrun, \
+                                real *to) {                                               \
+    size_t j = 0;                                                                         \
+    if (rows < FE_LANES) {                                                                \
+      for (size_t i = 0; i < FE_LANES * count; i++) to[i] = 1;                            \
+    } else {                                                                              \
+      for (; j + (overrun ? 1 : chunk) <= count; j += chunk) {                            \
+        fe_columns_chunk_##type(from + j, count, to + FE_LANES * j);                      \
+      }                                                                                   \
+    }                                                                                     \
+    for (; j < count; j++)                                                                \
+      for (size_t r = 0; r < rows; r++) to[FE_LANES * j + r] = from[r * count + j];       \
+  }
+
+DEFINE_COLUMNS(float, f32, FE_CHUNK_F32)
+DEFINE_COLUMNS(double, f64, FE_CHUNK_F64)
+
+#endif
