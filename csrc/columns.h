@@ -36,7 +36,7 @@ INLINE r64 r64_load_halves(const double *low, const double *high) {
 #define R64_LOW(a, b) __builtin_shufflevector(a, b, 0, 4, 2, 6)
 #define R64_HIGH(a, b) __builtin_shufflevector(a, b, 1, 5, 3, 7)
 
-INLINE void fe_columns_chunk_f32(const float *from, size_t step, float *to) {
+INLINE void fe_columns_chunk_f32(const float *from, size_t step, float *to, size_t to_step) {
 #define ROW_PAIR(r) r32_load_halves(from + (r) * step, from + ((r) + 4) * step)
   _Pragma("GCC unroll 2") for (size_t r = 0; r < FE_LANES; r += 8) {
     const r32 a = ROW_PAIR(r), b = ROW_PAIR(r + 1), c = ROW_PAIR(r + 2), d = ROW_PAIR(r + 3);
@@ -44,19 +44,19 @@ INLINE void fe_columns_chunk_f32(const float *from, size_t step, float *to) {
     const r64 low_cd = (r64)R32_LOW(c, d), high_cd = (r64)R32_HIGH(c, d);
     float *column = to + r;
     *(r32_memory *)(void *)column = (r32)R64_LOW(low_ab, low_cd);
-    *(r32_memory *)(void *)(column + FE_LANES) = (r32)R64_HIGH(low_ab, low_cd);
-    *(r32_memory *)(void *)(column + 2 * FE_LANES) = (r32)R64_LOW(high_ab, high_cd);
-    *(r32_memory *)(void *)(column + 3 * FE_LANES) = (r32)R64_HIGH(high_ab, high_cd);
+    *(r32_memory *)(void *)(column + to_step) = (r32)R64_HIGH(low_ab, low_cd);
+    *(r32_memory *)(void *)(column + 2 * to_step) = (r32)R64_LOW(high_ab, high_cd);
+    *(r32_memory *)(void *)(column + 3 * to_step) = (r32)R64_HIGH(high_ab, high_cd);
   }
 #undef ROW_PAIR
 }
 
-INLINE void fe_columns_chunk_f64(const double *from, size_t step, double *to) {
+INLINE void fe_columns_chunk_f64(const double *from, size_t step, double *to, size_t to_step) {
 #define ROW_PAIR(r) r64_load_halves(from + (r) * step, from + ((r) + 2) * step)
   _Pragma("GCC unroll 4") for (size_t r = 0; r < FE_LANES; r += 4) {
     const r64 a = ROW_PAIR(r), b = ROW_PAIR(r + 1);
     *(r64_memory *)(void *)(to + r) = R64_LOW(a, b);
-    *(r64_memory *)(void *)(to + FE_LANES + r) = R64_HIGH(a, b);
+    *(r64_memory *)(void *)(to + to_step + r) = R64_HIGH(a, b);
   }
 #undef ROW_PAIR
 }
@@ -74,7 +74,7 @@ INLINE void fe_columns_chunk_f64(const double *from, size_t step, double *to) {
       for (size_t i = 0; i < FE_LANES * count; i++) to[i] = 1;                            \
     } else {                                                                              \
       for (; j + (overrun ? 1 : chunk) <= count; j += chunk) {                            \
-        fe_columns_chunk_##type(from + j, count, to + FE_LANES * j);                      \
+        fe_columns_chunk_##type(from + j, count, to + FE_LANES * j, FE_LANES);            \
       }                                                                                   \
     }                                                                                     \
     for (; j < count; j++)                                                                \
@@ -83,5 +83,30 @@ INLINE void fe_columns_chunk_f64(const double *from, size_t step, double *to) {
 
 DEFINE_COLUMNS(float, f32, FE_CHUNK_F32)
 DEFINE_COLUMNS(double, f64, FE_CHUNK_F64)
+
+/* The other way round: rows whose entries lie `step` apart, and which are neighbours in memory,
+ * made contiguous. What the next block will read of each column is fetched meanwhile. */
+#define DEFINE_GATHER(real, type, chunk)                                                      \
+  static void fe_gather_##type(const void *columns, size_t rows, size_t count, size_t step,   \
+                               void *out) {                                                   \
+    const real *from = columns;                                                               \
+    real *to = out;                                                                           \
+    size_t j = 0;                                                                             \
+    for (; j + FE_LANES <= count; j += FE_LANES) {                                            \
+      const real *line = from + j * step;                                                     \
+      for (size_t r = 0; r < rows; r += 64 / sizeof(real))                                    \
+        for (size_t i = 0; i < FE_LANES; i++) __builtin_prefetch(line + i * step + rows + r); \
+      size_t r = 0;                                                                           \
+      for (; r + chunk <= rows; r += chunk)                                                   \
+        fe_columns_chunk_##type(line + r, step, to + r * count + j, count);                   \
+      for (; r < rows; r++)                                                                   \
+        for (size_t i = 0; i < FE_LANES; i++) to[r * count + j + i] = line[i * step + r];     \
+    }                                                                                         \
+    for (; j < count; j++)                                                                    \
+      for (size_t r = 0; r < rows; r++) to[r * count + j] = from[j * step + r];               \
+  }
+
+DEFINE_GATHER(float, f32, FE_CHUNK_F32)
+DEFINE_GATHER(double, f64, FE_CHUNK_F64)
 
 #endif

@@ -45,6 +45,8 @@ typedef struct fe_params {
 typedef struct fe_block {
   const void *operand[2];
   ptrdiff_t stride[2];
+  /* 0; or short rows that are neighbours in memory, their entries this many apart */
+  size_t step[2];
   size_t rows, columns;
   size_t row_length;        /* columns of the whole row, of which this block may be a piece */
   const double *inverse[2]; /* NULL, or FE_INVERSE numbers a row, see above */
@@ -68,15 +70,21 @@ typedef struct fe_measure {
   fe_shape shape;
   int operands;
   int bits;               /* base 2 is computed in base 2 */
+  int takes_columns;      /* blocks may have a step */
   double bound[FE_REALS]; /* largest error: ulps if at least 0.5, else relative */
   fe_map map[FE_REALS];
   fe_accumulate accumulate[FE_REALS];
   fe_finish finish[FE_REALS];
 } fe_measure;
 
+/* Makes `count` entries of each of `rows` rows contiguous in `out`: rows are neighbours in memory,
+ * and the entries of a row lie `step` entries apart. */
+typedef void (*fe_gather)(const void *columns, size_t rows, size_t count, size_t step, void *out);
+
 typedef struct fe_isa {
   const char *name;
   const fe_measure *measures;
+  const fe_gather *gather; /* one a dtype */
   int (*available)(void);
 } fe_isa;
 

@@ -24,12 +24,13 @@
   {FE_JOIN(measure, part, f32, FE_ISA), FE_JOIN(measure, part, f64, FE_ISA)}
 
 #define FE_MAP_MEASURE(name, operands, bound_f32, bound_f64) \
-  {#name, FE_MAP, operands, 0, {bound_f32, bound_f64}, FE_BOTH(name, map), {NULL}, {NULL}},
+  {#name, FE_MAP, operands, 0, 0, {bound_f32, bound_f64}, FE_BOTH(name, map), {NULL}, {NULL}},
 #define FE_ROW_MEASURE(name, operands, kernel, ending, bits, bound_f32, bound_f64) \
   {#name,                                                                          \
    FE_ROWS,                                                                        \
    operands,                                                                       \
    bits,                                                                           \
+   FE_JOIN(kernel, takes_columns, f64, FE_ISA),                                    \
    {bound_f32, bound_f64},                                                         \
    {NULL},                                                                         \
    FE_BOTH(kernel, accumulate),                                                    \
@@ -39,3 +40,8 @@ extern const fe_measure FE_TABLE(FE_ISA)[];
 const fe_measure FE_TABLE(FE_ISA)[] = {
 #include "measures.def"
 };
+
+#define FE_GATHERS_(isa) fe_gathers_##isa
+#define FE_GATHERS(isa) FE_GATHERS_(isa)
+extern const fe_gather FE_GATHERS(FE_ISA)[];
+const fe_gather FE_GATHERS(FE_ISA)[] = {fe_gather_f32, fe_gather_f64};

@@ -173,6 +173,35 @@ static unsigned ROW(leaf)(const real *p, const real *q, size_t count, const fe_p
  */
 #define SHORT_BUFFER (FE_LANES * (FE_SHORT + FE_CHUNK))
 
+/* The sums of sixteen rows whose columns lie x_step and y_step entries apart. */
+INLINE sum64 ROW(group)(const real *x, size_t x_step, const real *y, size_t y_step, size_t n,
+                        const real *next_p, size_t next_p_step, const real *next_q,
+                        size_t next_q_step, const fe_params *params, const int variant,
+                        WATCH *watch) {
+#if WEIGHTED
+  sum64 sum = {g64_set(0), g64_set(0)};
+#else
+  SUM sum = {G(set)(0), G(set)(0)};
+#endif
+  for (size_t j = 0; j < n; j++) {
+    fe_fetch(next_p + j * next_p_step, FE_LANES * sizeof(real));
+    if (OPERANDS == 2) fe_fetch(next_q + j * next_q_step, FE_LANES * sizeof(real));
+    const GROUP a = LOAD(x + j * x_step), b = OPERANDS == 1 ? a : LOAD(y + j * y_step);
+    ROW(watch)(watch, a, b);
+    const GROUP factor = ROW(factor)(a, b, params, variant);
+#if WEIGHTED
+    S(subtract_any)(&sum, LOAD_WIDE(x + j * x_step), factor);
+#else
+    S(add)(&sum, factor);
+#endif
+  }
+#if WEIGHTED
+  return sum;
+#else
+  return S(widen)(&sum);
+#endif
+}
+
 #if WEIGHTED
 INLINE m64 ROW(batch)(const real *p, const real *q, size_t rows, size_t n, int more, size_t ahead,
                       const fe_params *params, const int variant, WATCH *watch, double *high,
@@ -186,14 +215,9 @@ INLINE m64 ROW(batch)(const real *p, const real *q, size_t rows, size_t n, int m
     if (OPERANDS == 2) COLUMNS(q + r * n, left, n, overrun, y + r * n);
   }
   for (size_t r = 0; r < rows; r += FE_LANES) {
-    sum64 sum = {g64_set(0), g64_set(0)};
-    for (size_t i = r * n; i < (r + FE_LANES) * n; i += FE_LANES) {
-      fe_fetch(p + ahead + i, FE_LANES * sizeof(real));
-      if (OPERANDS == 2) fe_fetch(q + ahead + i, FE_LANES * sizeof(real));
-      const GROUP a = LOAD(x + i), b = OPERANDS == 1 ? a : LOAD(y + i);
-      ROW(watch)(watch, a, b);
-      S(subtract_any)(&sum, LOAD_WIDE(x + i), ROW(factor)(a, b, params, variant));
-    }
+    const real *next_p = p + ahead + r * n, *next_q = q + ahead + r * n;
+    const sum64 sum = ROW(group)(x + r * n, FE_LANES, y + r * n, FE_LANES, n, next_p, FE_LANES,
+                                 next_q, FE_LANES, params, variant, watch);
     g64_store(high + r, sum.sum);
     g64_store(low + r, sum.residual);
     tiny = m64_or(tiny, sum64_tiny(&sum));
@@ -228,7 +252,6 @@ INLINE m64 ROW(batch)(const real *p, const real *q, size_t rows, size_t n, int m
   return tiny;
 }
 #endif
-#undef SHORT_BUFFER
 
 /* Some rows of a group are special, or their sums tiny: those anew by the careful form. */
 static unsigned ROW(short_again)(const real *p, const real *q, size_t rows, size_t n,
@@ -263,8 +286,60 @@ static unsigned ROW(short_rows)(const real *p, const real *q, size_t rows, size_
   }
   return status;
 }
+
+/* Entry j of rows r .. r + 16 for the careful forms, from rows that are neighbours in memory. */
+INLINE const real *ROW(one_row)(const real *p, size_t step, size_t n, real *row) {
+  for (size_t j = 0; j < n; j++) row[j] = p[j * step];
+  return row;
+}
+
+/* Rows that are neighbours in memory: nothing needs turning. Four groups ahead is fetched. */
+static unsigned ROW(short_columns)(const real *p, size_t p_step, const real *q, size_t q_step,
+                                   size_t rows, size_t n, const fe_params *params, double *high,
+                                   double *low) {
+  const int variant = VARIANT(params, p, q, n);
+  unsigned status = 0;
+  for (size_t r = 0; r < rows; r += FE_LANES, p += FE_LANES, q += FE_LANES) {
+    real x[SHORT_BUFFER], y[SHORT_BUFFER];
+    const real *a = p, *b = q, *next_p = p + 4 * FE_LANES, *next_q = q + 4 * FE_LANES;
+    size_t a_step = p_step, b_step = q_step;
+    const size_t left = rows - r < FE_LANES ? rows - r : FE_LANES;
+    if (left < FE_LANES) { /* padded with ones */
+      for (size_t j = 0; j < n; j++)
+        for (size_t i = 0; i < FE_LANES; i++) {
+          x[FE_LANES * j + i] = i < left ? p[j * p_step + i] : 1;
+          y[FE_LANES * j + i] = i < left ? q[j * q_step + i] : 1;
+        }
+      a = x, b = y, a_step = b_step = FE_LANES;
+    }
+    WATCH watch = W(new)();
+    sum64 sum;
+    if (variant)
+      sum = ROW(group)(a, a_step, b, b_step, n, next_p, p_step, next_q, q_step, params, 1, &watch);
+    else
+      sum = ROW(group)(a, a_step, b, b_step, n, next_p, p_step, next_q, q_step, params, 0, &watch);
+    g64_store(high + r, sum.sum);
+    g64_store(low + r, sum.residual);
+    if (!W(touched)(&watch, WATCH_LIMIT(params)) && !(REAL == 64 && m64_any(sum64_tiny(&sum))))
+      continue;
+    for (size_t i = 0; i < left; i++) {
+      const real *row = ROW(one_row)(p + i, p_step, n, x);
+      const real *other = OPERANDS == 1 ? row : ROW(one_row)(q + i, q_step, n, y);
+      status |= ROW(short_again)(row, other, 1, n, params, high + r + i, low + r + i);
+    }
+  }
+  return status;
+}
+#undef SHORT_BUFFER
 #endif
 #endif
+
+enum {
+  ROW(takes_columns) = FAST
+#ifdef SHORTCUT
+                       && 0
+#endif
+};
 
 /* ---- the row function ------------------------------------------------------------------------ */
 
@@ -275,6 +350,9 @@ static unsigned ROW(accumulate)(const fe_block *block, const fe_params *params, 
   unsigned status = 0;
   if (n == 0) return status;
 #if FAST && !defined(SHORTCUT)
+  if (block->step[0] != 0)
+    return ROW(short_columns)(block->operand[0], block->step[0], block->operand[OPERANDS - 1],
+                              block->step[OPERANDS - 1], block->rows, n, params, high, low);
   if (block->row_length <= FE_SHORT && !normalize)
     return ROW(short_rows)(block->operand[0], block->operand[OPERANDS - 1], block->rows, n, params,
                            high, low);

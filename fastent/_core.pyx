@@ -205,6 +205,7 @@ cdef class Measure:
         cdef const fe_measure *measure = &measures[self.index]
         read_parameters(<const char *> cnp.PyArray_DATA(parameters), sizeof(double), &params)
         work.operands = self.operands
+        work.gather = fe_isas[chosen].gather
         work.real = 0 if itemsize == 4 else 1
         work.rows = cnp.PyArray_SIZE(out)
         work.columns = 0 if self.pointwise else cnp.PyArray_DIM(array, cnp.PyArray_NDIM(array) - 1)
@@ -281,6 +282,7 @@ cdef class LongRow:
                 raise TypeError("accumulate() takes plain arrays of one dtype")
             block.operand[i] = cnp.PyArray_DATA(array)
             block.stride[i] = 0
+            block.step[i] = 0
             block.columns = cnp.PyArray_SIZE(array)
             block.inverse[i] = self.inverse[i] if normalize else NULL
         if self.seen % FE_SEGMENT != 0 or block.columns > FE_SEGMENT:

@@ -25,6 +25,7 @@ cdef extern from "fastent.h" nogil:
     ctypedef struct fe_block:
         const void *operand[2]
         Py_ssize_t stride[2]
+        size_t step[2]
         size_t rows
         size_t columns
         size_t row_length
@@ -39,14 +40,18 @@ cdef extern from "fastent.h" nogil:
         int shape
         int operands
         int bits
+        int takes_columns
         double bound[2]
         fe_map map[2]
         fe_accumulate accumulate[2]
         fe_finish finish[2]
 
+    ctypedef void (*fe_gather)(const void *, size_t, size_t, size_t, void *) noexcept
+
     ctypedef struct fe_isa:
         const char *name
         const fe_measure *measures
+        const fe_gather *gather
         int (*available)() noexcept
 
     const fe_isa fe_isas[]

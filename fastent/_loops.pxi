@@ -16,7 +16,7 @@ from libc.math cimport INFINITY, NAN, fabs, fma, frexp, ldexp, lrint
 
 from fastent._kernels cimport (
     FE_F32, FE_INVALID, FE_INVERSE, FE_NORMALIZE, FE_SEGMENT, FE_SHORT,
-    fe_block, fe_combine, fe_isas, fe_map, fe_measure, fe_measure_count, fe_params,
+    fe_block, fe_combine, fe_gather, fe_isas, fe_map, fe_measure, fe_measure_count, fe_params,
 )
 
 cdef enum:
@@ -46,6 +46,7 @@ ctypedef struct Rows:
     Py_ssize_t core[2]
     char *out
     Py_ssize_t out_step
+    const fe_gather *gather
 
 
 ctypedef fused real:
@@ -92,6 +93,7 @@ cdef void gather(real *to, const char *data, Py_ssize_t rows, Py_ssize_t columns
 
 cdef struct Scratch:
     void *buffer[2]  # NULL: the operand's own memory is used
+    bint columns_first  # rows are neighbours in memory, and the kernel takes them so
 
 
 cdef unsigned sum_block(const fe_measure *measure, const Rows *work, const Scratch *scratch,
@@ -106,6 +108,7 @@ cdef unsigned sum_block(const fe_measure *measure, const Rows *work, const Scrat
     cdef Py_ssize_t column = 0, columns, room = (rows + 15) // 16 * 16 * sizeof(double)
     cdef const char *data
     cdef unsigned status = 0
+    cdef bint columns_first = scratch.columns_first
     cdef int i, k
     memset(high, 0, room)
     memset(low, 0, room)
@@ -119,11 +122,17 @@ cdef unsigned sum_block(const fe_measure *measure, const Rows *work, const Scrat
         for i in range(measure.operands):
             k = first_operand + i
             data = work.data[k] + start * work.outer[k] + column * work.core[k]
+            block.step[i] = 0
             if scratch.buffer[k] == NULL:
                 block.operand[i] = data
                 block.stride[i] = work.outer[k]
+                if columns_first:
+                    block.step[i] = work.core[k] // itemsize
                 continue
-            if work.real == FE_F32:
+            if work.outer[k] == itemsize and work.core[k] > 0 and work.core[k] % itemsize == 0:
+                work.gather[work.real](data, rows, columns, work.core[k] // itemsize,
+                                       scratch.buffer[k])
+            elif work.real == FE_F32:
                 gather(<float *> scratch.buffer[k], data, rows, columns, work.outer[k],
                        work.core[k])
             else:
@@ -179,7 +188,14 @@ cdef int rows_loop(const fe_measure *table, const fe_measure *measure, const Row
         scratch.buffer[i] = NULL
         inverse[i] = none[i] = NULL
     step = BLOCK_ROWS
+    scratch.columns_first = (measure.takes_columns and not normalize and work.rows > 1
+                             and 1 < n <= FE_SHORT)
     for i in range(work.operands):
+        scratch.columns_first = (scratch.columns_first and work.outer[i] == itemsize
+                                 and work.core[i] > 0 and work.core[i] % itemsize == 0)
+    for i in range(work.operands):
+        if scratch.columns_first:
+            break
         packed = work.core[i] == itemsize or n <= 1
         if n <= FE_SHORT and work.rows > 1:
             packed = packed and work.outer[i] == n * itemsize

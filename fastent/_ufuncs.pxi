@@ -19,6 +19,7 @@ cdef void rows_ufunc(char **args, const cnp.npy_intp *dimensions, const cnp.npy_
     cdef fe_mode mode
     cdef int status
     work.operands = operands
+    work.gather = fe_isas[chosen].gather
     work.real = loop.real
     work.rows = dimensions[0]
     work.columns = dimensions[1]

@@ -344,3 +344,27 @@ def test_integer_targets_of_any_layout(rng: np.random.Generator, dtype: Any) -> 
     for kind in (np.int64, np.uint8, bool, ">i4", "<i2"):
         for wild in (np.asarray, strided, np.asfortranarray, reversed_twice):
             same(binary_cross_entropy(wild(target.astype(kind)), prob), want)
+
+
+@every_row_measure
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("columns", [2, 3, 10, 63, 256])
+def test_axis_0_with_entries_of_every_kind(name: str, dtype: Any, columns: int) -> None:
+    """Zeros, subnormals, infinities, NaN and negatives: the careful form sees the right row."""
+    rng = np.random.default_rng(columns)
+    tiny = np.finfo(dtype).smallest_subnormal
+    for rows in (2, 15, 16, 17, 50):
+        p, q = (rng.dirichlet(np.ones(columns), rows).astype(dtype) for _ in range(2))
+        for array in (p, q):
+            for value in (0, tiny, 3 * tiny, np.inf, np.nan, -1):
+                places = rng.random(array.shape) < 0.1 / columns
+                array[places] = value
+            array[rng.integers(rows)] *= 4 * tiny  # a sum below the normal numbers
+        based = name not in ("total_variation_distance", "perplexity")
+        for keywords in ({}, {"base": 2}) if based else ({},):
+            with np.errstate(all="ignore"):
+                expected = ROWS[name](p, q, **keywords)
+                got = ROWS[name](np.asfortranarray(p), np.asfortranarray(q), **keywords)
+                mixed = ROWS[name](np.asfortranarray(p), q, **keywords)
+            np.testing.assert_array_equal(got, expected)
+            np.testing.assert_array_equal(mixed, expected)
