@@ -69,6 +69,8 @@ def library(name: str, source: str, flags: list[str]) -> tuple[str, dict[str, ob
 
 libraries = [
     library("dispatch", "csrc/dispatch.c", [f"-DFE_BUILD_{name.upper()}" for name in ISAS]),
+    library("memory", "csrc/memory.c", []),
+    library("threads", "csrc/threads.c", ["-pthread"]),
     *(library(name, f"csrc/isa_{name}.c", flags) for name, flags in ISAS.items()),
 ]
 
@@ -76,17 +78,23 @@ core = Extension(
     "fastent._core",
     ["fastent/_core.pyx"],
     include_dirs=["csrc", numpy.get_include()],
-    libraries=["fastent_dispatch", *(f"fastent_{name}" for name in ISAS)],
+    libraries=[
+        "fastent_dispatch",
+        "fastent_threads",
+        "fastent_memory",
+        *(f"fastent_{name}" for name in ISAS),
+    ],
     define_macros=[
         ("NPY_NO_DEPRECATED_API", "NPY_2_0_API_VERSION"),
         ("NPY_TARGET_VERSION", "NPY_2_0_API_VERSION"),
     ],
     extra_compile_args=["-O2", "-ffp-contract=off"],
-    extra_link_args=LINK,
+    extra_link_args=[*LINK, "-pthread"],
     depends=[
         *HEADERS,
         *SOURCES,
         "fastent/_loops.pxi",
+        "fastent/_parallel.pxi",
         "fastent/_ufuncs.pxi",
         "fastent/_kernels.pxd",
     ],

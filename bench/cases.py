@@ -256,9 +256,9 @@ class Case:
         """Make the data and bind every call to it."""
         measure, arrays = MEASURES[self.measure], self.data(nbytes)
         out = np.zeros_like(arrays[-1]) if measure.writes else None
-        reads: Callable[[], None] = partial(floor.read, *arrays)
+        reads: Callable[[], None] = partial(floor.read, *arrays, threads=fastent.get_num_threads())
         if out is not None:
-            reads = partial(floor.copy, out, *arrays)
+            reads = partial(floor.copy, out, *arrays, threads=fastent.get_num_threads())
         elif measure.operands == "labels p":
             reads = partial(floor.pick, arrays[0], arrays[1], self.axis)
         calls: dict[str, Callable[[], Any]] = {}

@@ -11,17 +11,19 @@ from typing import Any
 
 import numpy as np
 
+import fastent
+
 Call = Callable[[tuple[Any, ...], int, Any], Any]
 
 LIBRARIES = ("numpy", "scipy", "torch")
 
 
 @cache
-def available(threads: int = 1) -> tuple[str, ...]:
+def available() -> tuple[str, ...]:
     """Return the installed peers; PyTorch is held to as many threads as fastent uses."""
     found = tuple(name for name in LIBRARIES if importlib.util.find_spec(name))
     if "torch" in found:
-        importlib.import_module("torch").set_num_threads(threads)
+        importlib.import_module("torch").set_num_threads(fastent.get_num_threads())
     return found
 
 

@@ -21,12 +21,12 @@ from fastent import _core
 HEADINGS = ("measure", "columns", "dtype", "floor ms", "low", "median", "goal", "c/e", "gate")
 WIDTHS = (14, 8, 8, 9, 7, 7, 6, 8, 6)
 REMARK = """\
-low, median: time over the floor's in the same round, lower quartile and median, one thread.
+low, median: time over the floor's in the same round, lower quartile and median.
 goal: the contract's ratio, on two threads. One thread has about 1.35 times the memory speed that
       each of two has, so the same arithmetic gives a ratio up to 1.35 times as large.
 c/e:  core cycles an element from L1, quiet samples (~: too few were quiet); gate: the contract's.
       log_loss reads one entry of each row: its floor does too, and its element is a row.
-peers: their time over the floor's in the same rounds, one thread."""
+peers: their time over the floor's in the same rounds, on as many threads."""
 
 
 def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
@@ -45,6 +45,7 @@ def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     )
     parser.add_argument("--mebibytes", type=float, default=64, help="of each operand")
     parser.add_argument("--rounds", type=int, default=9)
+    parser.add_argument("--threads", type=int, default=1, help="of fastent, floors and peers")
     parser.add_argument("--peers", action=argparse.BooleanOptionalAction, default=True)
     parser.add_argument("--json", type=Path, metavar="FILE", help="write every figure there")
     return parser.parse_args(arguments)
@@ -110,7 +111,8 @@ def print_machine(facts: dict[str, Any], options: argparse.Namespace) -> None:
     print(", ".join(f"{name} {version}" for name, version in facts["versions"].items()))
     floors = facts["floor_bytes_per_second"].items()
     print("floor, GB/s: " + ", ".join(f"{name} {rate / 1e9:.1f}" for name, rate in floors))
-    print(f"{options.mebibytes:g} MiB each operand, {options.rounds} rounds, one thread\n")
+    rounds = f"{options.rounds} rounds, threads: {options.threads}"
+    print(f"{options.mebibytes:g} MiB each operand, {rounds}\n")
 
 
 def number(value: float | None, digits: int = 2) -> str:
@@ -155,6 +157,7 @@ def print_short_calls(rows: list[dict[str, Any]], peers: Sequence[str]) -> None:
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the chosen cases; return the exit status."""
     options = parse(arguments)
+    fastent.set_num_threads(options.threads)
     cases = chosen(options)
     if not cases:
         print("no case has these measures, dtypes and columns", file=sys.stderr)

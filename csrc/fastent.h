@@ -106,4 +106,15 @@ typedef struct fe_mode {
 fe_mode fe_enter(void);
 void fe_leave(fe_mode mode, unsigned status); /* raises "invalid" if status says so */
 
+/* Runs task(context, i) for each i < count on up to `threads` threads, this one among them;
+ * threads.c. */
+typedef void (*fe_task)(void *context, size_t index);
+void fe_parallel(fe_task task, void *context, size_t count, int threads);
+
+/* Scratch memory, counted: NULL where there is none. fe_scratch_peak() returns the most that was
+ * held since it was last asked. memory.c. */
+void *fe_allocate(size_t bytes);
+void fe_release(void *p, size_t bytes);
+size_t fe_scratch_peak(void);
+
 #endif

@@ -6,6 +6,7 @@ distribution lies along ``axis`` (the last by default); the result is one number
 
 from importlib.metadata import version as _version
 
+from fastent._config import show_config
 from fastent._distributions import (
     cross_entropy,
     entropy,
@@ -15,6 +16,7 @@ from fastent._distributions import (
 )
 from fastent._events import binary_entropy, surprisal
 from fastent._losses import binary_cross_entropy, log_loss
+from fastent._threads import get_num_threads, num_threads, set_num_threads
 
 __version__ = _version("fastent-numpy")
 
@@ -23,9 +25,13 @@ __all__ = [
     "binary_entropy",
     "cross_entropy",
     "entropy",
+    "get_num_threads",
     "kl_divergence",
     "log_loss",
+    "num_threads",
     "perplexity",
+    "set_num_threads",
+    "show_config",
     "surprisal",
     "total_variation_distance",
 ]

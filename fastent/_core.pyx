@@ -23,6 +23,7 @@ cimport numpy as cnp
 import numpy as np
 
 include "_loops.pxi"
+include "_parallel.pxi"
 
 from fastent._kernels cimport FE_BITS, FE_MAP, fe_enter, fe_isa_count, fe_leave, fe_mode
 
@@ -221,18 +222,18 @@ cdef class Measure:
             with nogil:
                 mode = fe_enter()
                 if self.pointwise:
-                    status = map_loop(measure, work.real, size, data, steps, kinds, work.out,
+                    status = map_parallel(measure, work.real, size, data, steps, kinds, work.out,
                                       itemsize, &params)
                 else:
-                    status = rows_loop(measures, measure, &work, &params)
+                    status = rows_parallel(measures, measure, &work, &params)
                 fe_leave(mode, 0)
         else:
             mode = fe_enter()
             if self.pointwise:
-                status = map_loop(measure, work.real, size, data, steps, kinds, work.out,
+                status = map_parallel(measure, work.real, size, data, steps, kinds, work.out,
                                   itemsize, &params)
             else:
-                status = rows_loop(measures, measure, &work, &params)
+                status = rows_parallel(measures, measure, &work, &params)
             fe_leave(mode, 0)
         if status < 0:
             raise MemoryError("fastent: no memory to gather a block of rows")

@@ -64,3 +64,10 @@ cdef extern from "fastent.h" nogil:
         pass
     fe_mode fe_enter() noexcept
     void fe_leave(fe_mode, unsigned) noexcept
+
+    ctypedef void (*fe_task)(void *, size_t) noexcept
+    void fe_parallel(fe_task, void *, size_t, int) noexcept
+
+    void *fe_allocate(size_t) noexcept
+    void fe_release(void *, size_t) noexcept
+    size_t fe_scratch_peak() noexcept

@@ -10,13 +10,12 @@ c. normalize=True reads a block twice: its sums by the measure `total`, then the
    with the inverse sums as pairs. A block is small enough to stay in cache between the two.
 """
 
-from cpython.mem cimport PyMem_RawFree, PyMem_RawMalloc
-from libc.string cimport memset, strcmp
+from libc.string cimport memcpy, memset, strcmp
 from libc.math cimport INFINITY, NAN, fabs, fma, frexp, ldexp, lrint
 
 from fastent._kernels cimport (
     FE_F32, FE_INVALID, FE_INVERSE, FE_NORMALIZE, FE_SEGMENT, FE_SHORT,
-    fe_block, fe_combine, fe_gather, fe_isas, fe_map, fe_measure, fe_measure_count, fe_params,
+    fe_allocate, fe_block, fe_combine, fe_gather, fe_isas, fe_release, fe_map, fe_measure, fe_measure_count, fe_params,
 )
 
 cdef enum:
@@ -181,6 +180,7 @@ cdef int rows_loop(const fe_measure *table, const fe_measure *measure, const Row
     cdef Scratch scratch
     cdef Py_ssize_t itemsize = 4 if work.real == FE_F32 else 8
     cdef Py_ssize_t n = work.columns, step, start = 0, rows, r
+    cdef size_t room = min(<Py_ssize_t> FE_SEGMENT, n * work.rows) * itemsize
     cdef unsigned status = 0
     cdef int i
     cdef bint packed, normalize = (params.flags & FE_NORMALIZE) != 0
@@ -200,9 +200,9 @@ cdef int rows_loop(const fe_measure *table, const fe_measure *measure, const Row
         if n <= FE_SHORT and work.rows > 1:
             packed = packed and work.outer[i] == n * itemsize
         if not packed and n > 0 and work.rows > 0:
-            scratch.buffer[i] = PyMem_RawMalloc(min(<Py_ssize_t> FE_SEGMENT, n * work.rows) * itemsize)
+            scratch.buffer[i] = fe_allocate(room)
             if scratch.buffer[i] == NULL:
-                PyMem_RawFree(scratch.buffer[0])
+                fe_release(scratch.buffer[0], room)
                 return -1
     if (scratch.buffer[0] != NULL or scratch.buffer[1] != NULL or normalize) and n > 0:
         step = max(<Py_ssize_t> 1, min(<Py_ssize_t> BLOCK_ROWS, FE_SEGMENT // n))
@@ -228,8 +228,8 @@ cdef int rows_loop(const fe_measure *table, const fe_measure *measure, const Row
                 else:
                     (<double *> (work.out + (start + r) * work.out_step))[0] = results[r]
         start += rows
-    PyMem_RawFree(scratch.buffer[0])
-    PyMem_RawFree(scratch.buffer[1])
+    fe_release(scratch.buffer[0], room)
+    fe_release(scratch.buffer[1], room)
     return status
 
 

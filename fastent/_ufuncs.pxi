@@ -31,7 +31,7 @@ cdef void rows_ufunc(char **args, const cnp.npy_intp *dimensions, const cnp.npy_
     work.out_step = steps[operands + 1]
     read_parameters(args[operands], steps[2 * operands + 2], &params)
     mode = fe_enter()
-    status = rows_loop(table, measure, &work, &params)
+    status = rows_parallel(table, measure, &work, &params)
     fe_leave(mode, 0 if status < 0 else <unsigned> status)
     if status < 0:
         with gil:
@@ -54,7 +54,7 @@ cdef void map_ufunc(char **args, const cnp.npy_intp *dimensions, const cnp.npy_i
     params.log_floor = (<const double *> args[operands + 2])[0]
     params.flags = 0
     mode = fe_enter()
-    status = map_loop(measure, loop.real, dimensions[0], <const char **> args, <const Py_ssize_t *> steps, &loop.kinds[0],
+    status = map_parallel(measure, loop.real, dimensions[0], <const char **> args, <const Py_ssize_t *> steps, &loop.kinds[0],
                       args[operands + 3], steps[operands + 3], &params)
     fe_leave(mode, status)
 

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 import fastent as fe
+from fastent import _core
 
 ROWS, COLUMNS = 40_000, 50  # 16 MB in float64: a copy would show sixteen times over
 ALLOWED = 2**20
@@ -54,10 +55,15 @@ def test_no_large_temporary(call: str, layout: str) -> None:
     """The peak of what is allocated during the call, less the result and targets made for it."""
     array = LAYOUTS[layout](np.random.default_rng().dirichlet(np.ones(COLUMNS), ROWS))
     CALLS[call](array[:2])  # first use: caches, imports
+    _core.scratch_peak()
     tracemalloc.start()
     before = tracemalloc.get_traced_memory()[0]
     result = CALLS[call](array)
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
+    scratch = _core.scratch_peak()
     labels = array.size if "labels" in call else 0
     assert peak - before - np.asarray(result).nbytes - labels <= ALLOWED
+    assert peak - before - np.asarray(result).nbytes - labels + scratch <= (
+        ALLOWED * fe.get_num_threads()
+    )

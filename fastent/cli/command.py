@@ -206,8 +206,8 @@ def _tell_invalid(rows: int) -> None:
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def info(as_json: bool) -> None:
     """Show versions, the processor, and the code fastent chose for it."""
+    from fastent._config import gather_info
     from fastent.cli import report
-    from fastent.cli.info import gather_info
 
     facts = gather_info()
     if as_json:

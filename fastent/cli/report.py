@@ -15,6 +15,8 @@ from rich.progress import BarColumn, Progress, ProgressColumn, Task, TextColumn,
 from rich.table import Table
 from rich.text import Text
 
+from fastent._config import Facts
+
 COLUMNS = {
     "input": "input",
     "rows": "rows",
@@ -77,11 +79,11 @@ def print_results(title: str, results: list[dict[str, Any]]) -> None:
         print("The quartiles are approximate: within 0.05 % of their value.")
 
 
-def print_info(facts: dict[str, str | list[str] | None]) -> None:
+def print_info(facts: Facts) -> None:
     """Print the facts of ``fastent info``."""
     table = Table(show_header=False, box=box.SIMPLE)
     for name, value in facts.items():
-        shown = ", ".join(value) if isinstance(value, list) else value or "(not set)"
+        shown = ", ".join(value) if isinstance(value, list) else str(value or "(not set)")
         table.add_row(name.replace("_", " ") if name.islower() else name, shown)
     _print_whole(table)
 

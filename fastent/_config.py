@@ -1,26 +1,44 @@
-"""What ``fastent info`` tells: the versions, the processor and the code chosen for it."""
+"""What ``show_config`` and ``fastent info`` tell: versions, processor, code chosen, threads."""
 
 from __future__ import annotations
 
-import importlib
 import os
-import platform
-import subprocess
+
+from fastent import _core as core
+from fastent import _threads
+
+Facts = dict[str, str | int | list[str] | None]
 
 
-def gather_info() -> dict[str, str | list[str] | None]:
+def show_config() -> None:
+    """Print versions, instruction sets and threads, ready to paste into a report.
+
+    Examples
+    --------
+    >>> import fastent as fe
+    >>> fe.show_config()  # doctest: +ELLIPSIS
+    fastent ...
+    """
+    for name, value in gather_info().items():
+        shown = ", ".join(value) if isinstance(value, list) else value
+        print(f"{name:<16}{'-' if shown is None else shown}")
+
+
+def gather_info() -> Facts:
     """Return the facts that a report of a wrong or slow result needs."""
+    import platform
+    from importlib.metadata import version
+
     import numpy
 
-    import fastent
-
-    core = importlib.import_module("fastent._core")
     return {
-        "fastent": fastent.__version__,
+        "fastent": version("fastent-numpy"),
         "isa": core.isa(),
         "isas_available": list(core.available_isas()),
         "isas_built": list(core.built_isas()),
         "FASTENT_ISA": os.environ.get("FASTENT_ISA"),
+        "threads": _threads.get_num_threads(),
+        "threads_from": _threads.source(),
         "python": f"{platform.python_implementation()} {platform.python_version()}",
         "numpy": numpy.__version__,
         "platform": platform.platform(),
@@ -31,6 +49,8 @@ def gather_info() -> dict[str, str | list[str] | None]:
 
 def processor_name() -> str:
     """Return the processor's model name, or the best the system tells in its place."""
+    import platform
+
     if platform.system() == "Linux":
         name = _name_from_linux()
     elif platform.system() == "Darwin":
@@ -55,6 +75,8 @@ def _name_from_linux() -> str:
 
 def _name_from_macos() -> str:
     """Return what ``sysctl`` calls the processor."""
+    import subprocess
+
     try:
         answer = subprocess.run(
             ["/usr/sbin/sysctl", "-n", "machdep.cpu.brand_string"],

@@ -1,0 +1,124 @@
+/* threads.c - one small pool of threads for the whole process.
+ *
+ * fe_parallel() runs task(context, 0 .. count - 1), each index once, on the calling thread and on
+ * up to threads - 1 others, and returns when all are done. Which thread takes which index is left
+ * to chance; results never depend on it.
+ *
+ *   lazy       threads are made when first needed, and sleep between calls
+ *   one user   a second caller at the same time (threads of Python, Dask, joblib) works alone, on
+ *              its own thread: never more threads than asked for, never a wait for another's work
+ *   fork       waits until no call is in flight; the child starts with an empty pool
+ *   signals    are blocked in the pool, so that they reach the threads of the program
+ */
+#include "fastent.h"
+
+#if defined(_WIN32)
+void fe_parallel(fe_task task, void *context, size_t count, int threads) {
+  (void)threads;
+  for (size_t i = 0; i < count; i++) task(context, i);
+}
+#else
+#include <pthread.h>
+#include <signal.h>
+
+#define FE_THREADS_MOST 256
+#define FE_THREAD_STACK (1u << 20)
+
+static pthread_mutex_t user = PTHREAD_MUTEX_INITIALIZER; /* held during a call */
+static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER; /* guards what follows */
+static pthread_cond_t start = PTHREAD_COND_INITIALIZER, done = PTHREAD_COND_INITIALIZER;
+static pthread_once_t once = PTHREAD_ONCE_INIT;
+static int workers, wanted, active; /* threads in the pool; that may still join; at work */
+static fe_task job;
+static void *job_context;
+static size_t job_count, job_next; /* job_next: atomic */
+
+static void run_job(fe_task task, void *context, size_t count) {
+  for (;;) {
+    const size_t i = __atomic_fetch_add(&job_next, 1, __ATOMIC_RELAXED);
+    if (i >= count) return;
+    task(context, i);
+  }
+}
+
+static void *worker(void *unused) {
+  (void)unused;
+  pthread_mutex_lock(&lock);
+  for (;;) {
+    while (wanted == 0) pthread_cond_wait(&start, &lock);
+    wanted--;
+    active++;
+    const fe_task task = job;
+    void *const context = job_context;
+    const size_t count = job_count;
+    pthread_mutex_unlock(&lock);
+    run_job(task, context, count);
+    pthread_mutex_lock(&lock);
+    if (--active == 0) pthread_cond_signal(&done);
+  }
+  return NULL;
+}
+
+static void before_fork(void) {
+  pthread_mutex_lock(&user);
+  pthread_mutex_lock(&lock);
+}
+
+static void after_fork_parent(void) {
+  pthread_mutex_unlock(&lock);
+  pthread_mutex_unlock(&user);
+}
+
+/* The pool's threads are gone, and nobody waits for its conditions. */
+static void after_fork_child(void) {
+  pthread_mutex_init(&user, NULL);
+  pthread_mutex_init(&lock, NULL);
+  pthread_cond_init(&start, NULL);
+  pthread_cond_init(&done, NULL);
+  workers = wanted = active = 0;
+}
+
+static void register_fork(void) {
+  pthread_atfork(before_fork, after_fork_parent, after_fork_child);
+}
+
+/* Makes threads until there are `count`, or as many as the system gives. */
+static void grow(int count) {
+  sigset_t every, before;
+  pthread_attr_t attributes;
+  if (workers >= count || pthread_attr_init(&attributes) != 0) return;
+  pthread_attr_setdetachstate(&attributes, PTHREAD_CREATE_DETACHED);
+  pthread_attr_setstacksize(&attributes, FE_THREAD_STACK);
+  sigfillset(&every);
+  pthread_sigmask(SIG_SETMASK, &every, &before);
+  pthread_t thread;
+  while (workers < count && pthread_create(&thread, &attributes, worker, NULL) == 0) workers++;
+  pthread_sigmask(SIG_SETMASK, &before, NULL);
+  pthread_attr_destroy(&attributes);
+}
+
+void fe_parallel(fe_task task, void *context, size_t count, int threads) {
+  if (threads > FE_THREADS_MOST) threads = FE_THREADS_MOST;
+  if ((size_t)threads > count) threads = (int)count;
+  if (threads > 1) pthread_once(&once, register_fork);
+  if (threads <= 1 || pthread_mutex_trylock(&user) != 0) {
+    for (size_t i = 0; i < count; i++) task(context, i);
+    return;
+  }
+  pthread_mutex_lock(&lock);
+  grow(threads - 1);
+  job = task;
+  job_context = context;
+  job_count = count;
+  __atomic_store_n(&job_next, 0, __ATOMIC_RELAXED);
+  wanted = threads - 1 < workers ? threads - 1 : workers;
+  for (int i = 0; i < wanted; i++) pthread_cond_signal(&start);
+  pthread_mutex_unlock(&lock);
+  run_job(task, context, count);
+  pthread_mutex_lock(&lock);
+  wanted = 0; /* who has not come by now need not */
+  while (active > 0) pthread_cond_wait(&done, &lock);
+  pthread_mutex_unlock(&lock);
+  pthread_mutex_unlock(&user);
+}
+#endif
