@@ -4,9 +4,8 @@ Truth first: ``entropy(p)``, ``kl_divergence(p, q)``, ``binary_cross_entropy(tar
 distribution lies along ``axis`` (the last by default); the result is one number a row.
 """
 
-from importlib.metadata import version as _version
-
 from fastent._config import show_config
+from fastent._core import VERSION as _VERSION
 from fastent._distributions import (
     cross_entropy,
     entropy,
@@ -18,7 +17,7 @@ from fastent._events import binary_entropy, surprisal
 from fastent._losses import binary_cross_entropy, log_loss
 from fastent._threads import get_num_threads, num_threads, set_num_threads
 
-__version__ = _version("fastent-numpy")
+__version__ = _VERSION
 
 __all__ = [
     "binary_cross_entropy",

@@ -27,12 +27,11 @@ def show_config() -> None:
 def gather_info() -> Facts:
     """Return the facts that a report of a wrong or slow result needs."""
     import platform
-    from importlib.metadata import version
 
     import numpy
 
     return {
-        "fastent": version("fastent-numpy"),
+        "fastent": core.VERSION,
         "isa": core.isa(),
         "isas_available": list(core.available_isas()),
         "isas_built": list(core.built_isas()),

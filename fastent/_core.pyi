@@ -6,6 +6,7 @@ from typing import Any, final
 import numpy as np
 from numpy.typing import NDArray
 
+VERSION: str
 NORMALIZE: int
 BITS: int
 SEGMENT: int

@@ -34,6 +34,10 @@ cdef enum:
     PARAMETERS = 5  # scale_high, scale_low, log_floor, probability_floor, flags
     RELEASE_ENTRIES = 4096  # letting go of the GIL pays from a few microseconds of work on
 
+cdef extern from *:
+    const char *FE_VERSION
+
+VERSION = FE_VERSION.decode()
 NORMALIZE = FE_NORMALIZE
 BITS = FE_BITS
 SEGMENT = FE_SEGMENT

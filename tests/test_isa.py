@@ -52,3 +52,12 @@ def test_switching_and_back() -> None:
     with pytest.raises(LookupError, match="portable"):
         fail()
     assert _core.isa() == before
+
+
+def test_version() -> None:
+    """The version built in is that of the package's metadata, which import does not read."""
+    from importlib.metadata import version
+
+    import fastent
+
+    assert fastent.__version__ == version("fastent-numpy")
