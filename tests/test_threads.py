@@ -116,7 +116,11 @@ def run(code: str, **environment: str) -> subprocess.CompletedProcess[str]:
     """Run Python code in a process of its own."""
     variables = {k: v for k, v in os.environ.items() if "NUM_THREADS" not in k} | environment
     return subprocess.run(
-        [sys.executable, "-c", code], capture_output=True, text=True, timeout=60, env=variables
+        [sys.executable, "-P", "-c", code],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        env=variables,
     )
 
 
