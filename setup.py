@@ -22,7 +22,7 @@ X86_64 = platform.machine().lower() in {"x86_64", "amd64"}
 # compiles a source only once, whatever the number of libraries that list it.
 ISAS = {"portable": []}
 if X86_64:
-    ISAS["avx2"] = ["-mavx2", "-mfma"]
+    ISAS["avx2"] = ["-mavx2", "-mfma", "-mf16c"]
     ISAS["avx512"] = [*ISAS["avx2"], "-mavx512f", "-mavx512dq", "-mavx512bw", "-mavx512vl"]
     # Without this GCC makes 64-byte conversions of 32-byte halves.
     ISAS["avx512"].append("-mprefer-vector-width=512")
@@ -97,9 +97,7 @@ core = Extension(
         *HEADERS,
         *SOURCES,
         "pyproject.toml",
-        "fastent/_loops.pxi",
-        "fastent/_parallel.pxi",
-        "fastent/_ufuncs.pxi",
+        *sorted(str(path) for path in Path("fastent").glob("*.pxi")),
         "fastent/_kernels.pxd",
     ],
 )

@@ -15,12 +15,14 @@
 
 extern const fe_measure fe_measures_portable[];
 extern const fe_gather fe_gathers_portable[];
+extern const fe_read fe_reads_portable[FE_KINDS][2][FE_REALS];
 static int always(void) { return 1; }
 
 #if defined(FE_BUILD_AVX2)
 extern const fe_measure fe_measures_avx2[];
 extern const fe_gather fe_gathers_avx2[];
-static int has_avx2(void) {
+extern const fe_read fe_reads_avx2[FE_KINDS][2][FE_REALS];
+static int has_avx2(void) { /* and F16C, as every processor of the x86-64-v3 level */
   return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma");
 }
 #endif
@@ -28,6 +30,7 @@ static int has_avx2(void) {
 #if defined(FE_BUILD_AVX512)
 extern const fe_measure fe_measures_avx512[];
 extern const fe_gather fe_gathers_avx512[];
+extern const fe_read fe_reads_avx512[FE_KINDS][2][FE_REALS];
 static int has_avx512(void) {
   return has_avx2() && __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512dq") &&
          __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512vl");
@@ -35,12 +38,12 @@ static int has_avx512(void) {
 #endif
 
 const fe_isa fe_isas[] = {
-    {"portable", fe_measures_portable, fe_gathers_portable, always},
+    {"portable", fe_measures_portable, fe_gathers_portable, &fe_reads_portable[0][0][0], always},
 #if defined(FE_BUILD_AVX2)
-    {"avx2", fe_measures_avx2, fe_gathers_avx2, has_avx2},
+    {"avx2", fe_measures_avx2, fe_gathers_avx2, &fe_reads_avx2[0][0][0], has_avx2},
 #endif
 #if defined(FE_BUILD_AVX512)
-    {"avx512", fe_measures_avx512, fe_gathers_avx512, has_avx512},
+    {"avx512", fe_measures_avx512, fe_gathers_avx512, &fe_reads_avx512[0][0][0], has_avx512},
 #endif
 };
 const int fe_isa_count = sizeof fe_isas / sizeof fe_isas[0];

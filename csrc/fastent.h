@@ -81,10 +81,31 @@ typedef struct fe_measure {
  * and the entries of a row lie `step` entries apart. */
 typedef void (*fe_gather)(const void *columns, size_t rows, size_t count, size_t step, void *out);
 
+/* Reads entries of some type, `step` bytes apart, as floats or doubles; read.h. */
+typedef void (*fe_read)(const void *from, ptrdiff_t step, size_t count, void *out);
+typedef enum fe_kind {
+  FE_KIND_BOOL,
+  FE_KIND_I8,
+  FE_KIND_U8,
+  FE_KIND_I16,
+  FE_KIND_U16,
+  FE_KIND_I32,
+  FE_KIND_U32,
+  FE_KIND_I64,
+  FE_KIND_U64,
+  FE_KIND_F16,
+  FE_KIND_BF16,
+  FE_KIND_F32,
+  FE_KIND_F64,
+  FE_KINDS
+} fe_kind;
+
 typedef struct fe_isa {
   const char *name;
   const fe_measure *measures;
   const fe_gather *gather; /* one a dtype */
+  const fe_read
+      *read; /* [FE_KINDS][2][FE_REALS]: a kind, in this byte order or the other, as a dtype */
   int (*available)(void);
 } fe_isa;
 
@@ -106,10 +127,12 @@ typedef struct fe_mode {
 fe_mode fe_enter(void);
 void fe_leave(fe_mode mode, unsigned status); /* raises "invalid" if status says so */
 
-/* Runs task(context, i) for each i < count on up to `threads` threads, this one among them;
- * threads.c. */
+/* Runs task(context, i) for each i < count on up to `threads` threads, this one among them. Now and
+ * then this thread calls `pause` between two tasks: once that returns nonzero no further task is
+ * begun, and nonzero is returned. threads.c. */
 typedef void (*fe_task)(void *context, size_t index);
-void fe_parallel(fe_task task, void *context, size_t count, int threads);
+typedef int (*fe_pause)(void);
+int fe_parallel(fe_task task, void *context, size_t count, int threads, fe_pause pause);
 
 /* Scratch memory, counted: NULL where there is none. fe_scratch_peak() returns the most that was
  * held since it was last asked. memory.c. */

@@ -4,6 +4,7 @@
  */
 #include "columns.h"
 #include "fastent.h"
+#include "read.h"
 #include "sum.h"
 #include "watch.h"
 
@@ -45,3 +46,8 @@ const fe_measure FE_TABLE(FE_ISA)[] = {
 #define FE_GATHERS(isa) FE_GATHERS_(isa)
 extern const fe_gather FE_GATHERS(FE_ISA)[];
 const fe_gather FE_GATHERS(FE_ISA)[] = {fe_gather_f32, fe_gather_f64};
+
+#define FE_TABLE_OF_READS_(isa) fe_reads_##isa
+#define FE_TABLE_OF_READS(isa) FE_TABLE_OF_READS_(isa)
+extern const fe_read FE_TABLE_OF_READS(FE_ISA)[FE_KINDS][2][FE_REALS];
+const fe_read FE_TABLE_OF_READS(FE_ISA)[FE_KINDS][2][FE_REALS] = {FE_EACH_KIND(FE_READS)};

@@ -11,3 +11,4 @@
 #include "kernels/sum.h"
 #include "kernels/total.h"
 #include "kernels/total_variation_distance.h"
+#include "kernels/weighted_sum.h"

@@ -7,22 +7,29 @@
  *   lazy       threads are made when first needed, and sleep between calls
  *   one user   a second caller at the same time (threads of Python, Dask, joblib) works alone, on
  *              its own thread: never more threads than asked for, never a wait for another's work
- *   fork       waits until no call is in flight; the child starts with an empty pool
+ *   fork       never waits; the child starts with an empty pool
+ *   pause      now and then, between two of its tasks, the calling thread asks whether to go on
  *   signals    are blocked in the pool, so that they reach the threads of the program
  */
 #include "fastent.h"
 
 #if defined(_WIN32)
-void fe_parallel(fe_task task, void *context, size_t count, int threads) {
+int fe_parallel(fe_task task, void *context, size_t count, int threads, fe_pause pause) {
   (void)threads;
-  for (size_t i = 0; i < count; i++) task(context, i);
+  for (size_t i = 0; i < count; i++) {
+    if (i % 16 == 15 && pause() != 0) return -1;
+    task(context, i);
+  }
+  return 0;
 }
 #else
 #include <pthread.h>
 #include <signal.h>
+#include <time.h>
 
 #define FE_THREADS_MOST 256
 #define FE_THREAD_STACK (1u << 20)
+#define FE_PAUSE_MILLISECONDS 50
 
 static pthread_mutex_t user = PTHREAD_MUTEX_INITIALIZER; /* held during a call */
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER; /* guards what follows */
@@ -32,12 +39,27 @@ static int workers, wanted, active; /* threads in the pool; that may still join;
 static fe_task job;
 static void *job_context;
 static size_t job_count, job_next; /* job_next: atomic */
+static int forks;                  /* how often this process is a fork of one */
 
-static void run_job(fe_task task, void *context, size_t count) {
+static int64_t milliseconds(void) {
+  struct timespec now;
+  clock_gettime(CLOCK_MONOTONIC, &now);
+  return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
+}
+
+/* Takes tasks until there are none left; `pause` is NULL in the pool. */
+static int run_job(fe_task task, void *context, size_t count, size_t *next, fe_pause pause) {
+  int64_t last = pause == NULL ? 0 : milliseconds();
   for (;;) {
-    const size_t i = __atomic_fetch_add(&job_next, 1, __ATOMIC_RELAXED);
-    if (i >= count) return;
+    const size_t i = __atomic_fetch_add(next, 1, __ATOMIC_RELAXED);
+    if (i >= count) return 0;
     task(context, i);
+    if (pause == NULL || milliseconds() - last < FE_PAUSE_MILLISECONDS) continue;
+    if (pause() != 0) {
+      __atomic_store_n(next, count, __ATOMIC_RELAXED);
+      return -1;
+    }
+    last = milliseconds();
   }
 }
 
@@ -52,35 +74,26 @@ static void *worker(void *unused) {
     void *const context = job_context;
     const size_t count = job_count;
     pthread_mutex_unlock(&lock);
-    run_job(task, context, count);
+    run_job(task, context, count, &job_next, NULL);
     pthread_mutex_lock(&lock);
     if (--active == 0) pthread_cond_signal(&done);
   }
   return NULL;
 }
 
-static void before_fork(void) {
-  pthread_mutex_lock(&user);
-  pthread_mutex_lock(&lock);
-}
-
-static void after_fork_parent(void) {
-  pthread_mutex_unlock(&lock);
-  pthread_mutex_unlock(&user);
-}
-
-/* The pool's threads are gone, and nobody waits for its conditions. */
+/* The pool's threads are gone, and so is whoever used them: nobody holds these or waits for them.
+ * To wait before a fork for a call to end would hang, since that call may wait in `pause` for the
+ * interpreter's lock, which the forking thread holds. */
 static void after_fork_child(void) {
   pthread_mutex_init(&user, NULL);
   pthread_mutex_init(&lock, NULL);
   pthread_cond_init(&start, NULL);
   pthread_cond_init(&done, NULL);
   workers = wanted = active = 0;
+  forks++;
 }
 
-static void register_fork(void) {
-  pthread_atfork(before_fork, after_fork_parent, after_fork_child);
-}
+static void register_fork(void) { pthread_atfork(NULL, NULL, after_fork_child); }
 
 /* Makes threads until there are `count`, or as many as the system gives. */
 static void grow(int count) {
@@ -97,13 +110,13 @@ static void grow(int count) {
   pthread_attr_destroy(&attributes);
 }
 
-void fe_parallel(fe_task task, void *context, size_t count, int threads) {
+int fe_parallel(fe_task task, void *context, size_t count, int threads, fe_pause pause) {
   if (threads > FE_THREADS_MOST) threads = FE_THREADS_MOST;
   if ((size_t)threads > count) threads = (int)count;
   if (threads > 1) pthread_once(&once, register_fork);
   if (threads <= 1 || pthread_mutex_trylock(&user) != 0) {
-    for (size_t i = 0; i < count; i++) task(context, i);
-    return;
+    size_t next = 0;
+    return run_job(task, context, count, &next, pause);
   }
   pthread_mutex_lock(&lock);
   grow(threads - 1);
@@ -114,11 +127,14 @@ void fe_parallel(fe_task task, void *context, size_t count, int threads) {
   wanted = threads - 1 < workers ? threads - 1 : workers;
   for (int i = 0; i < wanted; i++) pthread_cond_signal(&start);
   pthread_mutex_unlock(&lock);
-  run_job(task, context, count);
+  const int before = forks;
+  const int stopped = run_job(task, context, count, &job_next, pause);
+  if (forks != before) return -1; /* forked within `pause`: the pool's share is lost to the child */
   pthread_mutex_lock(&lock);
   wanted = 0; /* who has not come by now need not */
   while (active > 0) pthread_cond_wait(&done, &lock);
   pthread_mutex_unlock(&lock);
   pthread_mutex_unlock(&user);
+  return stopped;
 }
 #endif

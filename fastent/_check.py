@@ -6,9 +6,13 @@ from typing import Any
 
 import numpy as np
 
+from fastent import _core
 from fastent._arrays import Array
-from fastent._plan import PIECE, Index, Rows, blocks
-from fastent._run import PLAIN, TOTAL, row_results
+from fastent._plan import Index, Rows, blocks
+
+TOTAL = _core.measures["total"]
+PLAIN = np.array([1.0, 0.0, -math.inf, 0.0, 0.0])  # parameters: no scale, no floor, no flags
+BLOCK = 16384  # sums, or elements, that are looked at at a time
 
 
 def check_rows(rows: Rows, names: Sequence[str], dtype: np.dtype[Any], normalize: bool) -> None:
@@ -16,8 +20,9 @@ def check_rows(rows: Rows, names: Sequence[str], dtype: np.dtype[Any], normalize
     n = rows.length
     allowed = 1e-6 * math.sqrt(n) + 4 * n * float(np.finfo(dtype).eps)
     for view, name in zip(rows.views, names, strict=True):
-        single = Rows([view], [name], tuple(range(-len(rows.core), 0)))
-        for index, totals, _ in row_results(TOTAL, single, dtype, PLAIN):
+        for index in blocks(rows.outer, BLOCK):
+            totals = np.empty(view[index].shape[: view[index].ndim - len(rows.core)], dtype)
+            TOTAL.rows((view[index],), len(rows.core), PLAIN, totals)
             if normalize:
                 good = (totals > 0) & (totals < math.inf)
             else:
@@ -34,7 +39,7 @@ def check_rows(rows: Rows, names: Sequence[str], dtype: np.dtype[Any], normalize
 
 def check_unit(array: Array, name: str) -> None:
     """Raise a ValueError that names the first element outside [0, 1]."""
-    for index in blocks(array.shape, PIECE):
+    for index in blocks(array.shape, BLOCK):
         block = array[index]
         good = np.asarray((block >= 0) & (block <= 1))
         if good.all():

@@ -9,7 +9,6 @@ from numpy.typing import NDArray
 VERSION: str
 NORMALIZE: int
 BITS: int
-SEGMENT: int
 
 def built_isas() -> tuple[str, ...]: ...
 def available_isas() -> tuple[str, ...]: ...
@@ -32,27 +31,41 @@ class Measure:
     bounds: tuple[float, float]
     ufunc: Any
     def direct(self, operands: tuple[Any, ...], parameters: NDArray[np.float64]) -> Any: ...
-    def compute(
+    def rows(
         self,
-        operands: tuple[NDArray[Any], ...],
+        views: tuple[NDArray[Any], ...],
+        cores: int,
         parameters: NDArray[np.float64],
         out: NDArray[Any],
     ) -> int: ...
-
-@final
-class LongRow:
-    status: int
-    def __init__(
+    def elements(
         self,
-        measure: Measure,
-        double_precision: bool,
-        length: int,
+        arrays: tuple[NDArray[Any], ...],
         parameters: NDArray[np.float64],
-        inverses: Any = (),
-    ) -> None: ...
-    def accumulate(self, pieces: tuple[NDArray[Any], ...]) -> None: ...
-    def sums(self) -> tuple[float, float]: ...
-    def finish(self) -> Any: ...
+        out: NDArray[Any],
+    ) -> int: ...
+    def picked(
+        self,
+        rows: NDArray[Any],
+        labels: NDArray[Any],
+        parameters: NDArray[np.float64],
+        out: NDArray[Any],
+    ) -> int: ...
+    def whole(
+        self,
+        views: tuple[NDArray[Any], ...],
+        parameters: NDArray[np.float64],
+        dtype: np.dtype[Any],
+    ) -> tuple[Any, int]: ...
+    def reduced(
+        self,
+        views: tuple[NDArray[Any], ...],
+        cores: int,
+        parameters: NDArray[np.float64],
+        dtype: np.dtype[Any],
+        reduction: str,
+        weight: NDArray[Any] | None,
+        labels: NDArray[Any] | None = None,
+    ) -> tuple[Any, int]: ...
 
 measures: dict[str, Measure]
-pick: Any

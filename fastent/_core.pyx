@@ -2,15 +2,15 @@
 """The two doors from Python to the C kernels.
 
 a. Every row measure is a gufunc "(n),(n),(k)->()" whose last operand holds the parameters, every
-   pointwise measure a ufunc with its parameters as trailing scalars. NumPy does the broadcasting,
-   the axes and the output; Dask and others take them through the ufunc protocol.
+   pointwise measure a ufunc with its parameters as trailing scalars: for Dask and whoever else
+   takes them through the ufunc protocol, and for elements of any layout.
 b. Measure.direct() is the door for what people mostly pass, contiguous arrays of one dtype: no
-   ufunc machinery, a microsecond less. Measure.compute() is the same door for the pieces that
-   _plan.py cuts, and LongRow for one row that comes in pieces.
+   ufunc machinery, a microsecond less. Measure.rows(), whole() and reduced() take arrays of any
+   layout and dtype, planned by _plan.py.
 c. All of them end in the loops of _loops.pxi. Which instruction set is used is one pointer, set at
    import (FASTENT_ISA overrides the choice) and by using_isa().
 d. Floating-point flags are NumPy's in the ufuncs (fe_leave raises "invalid" and nothing else), and
-   come back as a status from the direct door.
+   come back as a status from the other doors.
 """
 
 from contextlib import contextmanager
@@ -22,13 +22,21 @@ cimport numpy as cnp
 
 import numpy as np
 
-include "_loops.pxi"
-include "_parallel.pxi"
-
-from fastent._kernels cimport FE_BITS, FE_MAP, fe_enter, fe_isa_count, fe_leave, fe_mode
+from fastent._kernels cimport (
+    FE_BITS, FE_MAP, fe_enter, fe_isa_count, fe_isas, fe_leave, fe_measure, fe_mode, fe_params,
+)
 
 cnp.import_array()
 cnp.import_ufunc()
+
+# Which instruction set is in use.
+cdef const fe_measure *table = NULL
+cdef int chosen = 0
+
+include "_views.pxi"
+include "_loops.pxi"
+include "_parallel.pxi"
+include "_reductions.pxi"
 
 cdef enum:
     PARAMETERS = 5  # scale_high, scale_low, log_floor, probability_floor, flags
@@ -40,13 +48,8 @@ cdef extern from *:
 VERSION = FE_VERSION.decode()
 NORMALIZE = FE_NORMALIZE
 BITS = FE_BITS
-SEGMENT = FE_SEGMENT
 
 # ---- instruction sets -------------------------------------------------------------------------
-
-cdef const fe_measure *table = NULL
-cdef int chosen = 0
-
 
 def built_isas():
     """Names of the instruction sets that this build has kernels for."""
@@ -164,7 +167,8 @@ cdef class Measure:
     def direct(self, tuple operands, cnp.ndarray parameters):
         """The result for plain arrays of one dtype and shape, a row along the last axis; else None."""
         cdef cnp.ndarray first, other, out
-        cdef int status
+        cdef Work work
+        cdef int status, k
         if not plain(operands[0]):
             return None
         first = operands[0]
@@ -179,144 +183,141 @@ cdef class Measure:
         if dimensions < 0:
             return None
         out = cnp.PyArray_EMPTY(dimensions, cnp.PyArray_DIMS(first), cnp.PyArray_TYPE(first), 0)
-        status = self.run(operands, parameters, out)
+        start_work(&work, self.operands, FE_F32 if cnp.PyArray_TYPE(first) == cnp.NPY_FLOAT else FE_F64,
+                   cnp.PyArray_SIZE(out),
+                   1 if self.pointwise else cnp.PyArray_DIM(first, dimensions))
+        for k in range(self.operands):
+            set_rows(&work, k, <const char *> cnp.PyArray_DATA(<cnp.ndarray> operands[k]),
+                     work.columns * work.itemsize, work.itemsize)
+        set_result(&work, <char *> cnp.PyArray_DATA(out), work.itemsize)
+        status = self.run(&work, parameters)
         if status & FE_INVALID:
             report_invalid(self.name)
         if dimensions == 0:
             return cnp.PyArray_ToScalar(cnp.PyArray_DATA(out), out)
         return out
 
-    def compute(self, tuple operands, cnp.ndarray parameters, cnp.ndarray out):
-        """Fill `out` from plain arrays of its dtype; return status bits."""
-        cdef cnp.ndarray array
-        for array in operands:
-            if not plain(array) or cnp.PyArray_TYPE(array) != cnp.PyArray_TYPE(out):
-                raise TypeError("compute() takes plain arrays of the dtype of out")
-        if not plain(out):
-            raise TypeError("compute() takes a plain array out")
-        return self.run(operands, parameters, out)
-
-    cdef int run(self, tuple operands, cnp.ndarray parameters, cnp.ndarray out) except -1:
+    cdef int run(self, Work *work, cnp.ndarray parameters) except -1:
+        """Do the work; return status bits."""
         cdef fe_params params
-        cdef Rows work
-        cdef Py_ssize_t steps[2]
-        cdef const char *data[2]
-        cdef Kind kinds[2]
         cdef fe_mode mode
-        cdef int status, i
-        cdef cnp.ndarray array = operands[0]
-        cdef Py_ssize_t size = cnp.PyArray_SIZE(array), itemsize = cnp.PyArray_ITEMSIZE(out)
+        cdef int status
         cdef const fe_measure *measures = table
         cdef const fe_measure *measure = &measures[self.index]
         read_parameters(<const char *> cnp.PyArray_DATA(parameters), sizeof(double), &params)
-        work.operands = self.operands
-        work.gather = fe_isas[chosen].gather
-        work.real = 0 if itemsize == 4 else 1
-        work.rows = cnp.PyArray_SIZE(out)
-        work.columns = 0 if self.pointwise else cnp.PyArray_DIM(array, cnp.PyArray_NDIM(array) - 1)
-        work.out = <char *> cnp.PyArray_DATA(out)
-        work.out_step = itemsize
-        for i in range(self.operands):
-            array = operands[i]
-            data[i] = work.data[i] = <const char *> cnp.PyArray_DATA(array)
-            work.outer[i] = work.columns * itemsize
-            work.core[i] = steps[i] = itemsize
-            kinds[i] = KIND_F32 if work.real == 0 else KIND_F64
-        if size > RELEASE_ENTRIES:
+        if work.rows * work.columns > RELEASE_ENTRIES:
             with nogil:
                 mode = fe_enter()
                 if self.pointwise:
-                    status = map_parallel(measure, work.real, size, data, steps, kinds, work.out,
-                                      itemsize, &params)
+                    status = map_parallel(measure, work, &params, NULL)
                 else:
-                    status = rows_parallel(measures, measure, &work, &params)
+                    status = rows_parallel(measures, measure, work, &params, NULL)
                 fe_leave(mode, 0)
         else:
             mode = fe_enter()
             if self.pointwise:
-                status = map_parallel(measure, work.real, size, data, steps, kinds, work.out,
-                                  itemsize, &params)
+                status = map_parallel(measure, work, &params, NULL)
             else:
-                status = rows_parallel(measures, measure, &work, &params)
+                status = rows_parallel(measures, measure, work, &params, NULL)
             fe_leave(mode, 0)
-        if status < 0:
-            raise MemoryError("fastent: no memory to gather a block of rows")
-        return status
+        return good(status)
 
+    def rows(self, tuple views, int cores, cnp.ndarray parameters, cnp.ndarray out):
+        """Fill `out`, aligned floats or doubles of any strides, row by row; return status bits.
 
-@cython.final
-cdef class LongRow:
-    """One row that comes in pieces of SEGMENT entries (the last may be shorter)."""
+        The views have one shape: that of `out`, and `cores` axes behind it that hold a row.
+        """
+        cdef Work work
+        describe(&work, views, cores, out, real_of(out))
+        return self.run(&work, parameters)
 
-    cdef Measure measure
-    cdef int real
-    cdef Py_ssize_t length
-    cdef Py_ssize_t seen
-    cdef double high[16]
-    cdef double low[16]
-    cdef fe_params params
-    cdef double inverse[2][FE_INVERSE]
-    cdef readonly unsigned status
+    def elements(self, tuple arrays, cnp.ndarray parameters, cnp.ndarray out):
+        """The same for a pointwise measure; `out` is C-contiguous, and of their shape."""
+        cdef Work work
+        describe(&work, arrays, 0, out, real_of(out))
+        work.outer[RESULT] = work.itemsize
+        return self.run(&work, parameters)
 
-    def __cinit__(self, Measure measure, bint double_precision, Py_ssize_t length,
-                  const double[::1] parameters, inverses=()):
-        self.measure = measure
-        self.real = 1 if double_precision else 0
-        self.length = length
-        read_parameters(<const char *> &parameters[0], sizeof(double), &self.params)
-        memset(self.high, 0, sizeof(self.high))
-        memset(self.low, 0, sizeof(self.low))
-        for i, (high, low) in enumerate(inverses):
-            invert([high], [low], 1, self.inverse[i])
+    def picked(self, cnp.ndarray rows, cnp.ndarray labels, cnp.ndarray parameters,
+               cnp.ndarray out):
+        """The same for entry labels[r] of each row r. Labels are checked before."""
+        cdef Work work
+        describe_picked(&work, rows, labels, real_of(out))
+        set_result(&work, cnp.PyArray_BYTES(out), work.itemsize)
+        return self.run(&work, parameters)
 
-    def accumulate(self, tuple pieces):
-        """Add the next piece, one plain 1-D array an operand."""
-        cdef fe_block block
-        cdef double high[16]
-        cdef double low[16]
+    def whole(self, tuple views, cnp.ndarray parameters, dtype):
+        """The result of all entries as one row, and status bits."""
+        cdef Work work
+        cdef cnp.ndarray out = np.empty((), dtype)
+        describe(&work, views, cnp.PyArray_NDIM(<cnp.ndarray> views[0]), out, real_of(out))
+        status = self.run(&work, parameters)
+        return out[()], status
+
+    def reduced(self, tuple views, int cores, cnp.ndarray parameters, dtype, reduction, weight,
+                cnp.ndarray labels=None):
+        """The sum, mean or weighted mean of the results of all rows or elements, and status bits.
+
+        `weight` is None or an array of the results' shape; with `labels` as for picked().
+        """
+        cdef Work work
+        cdef View weights
+        cdef Sums sums
+        cdef Job job
+        cdef fe_params params
         cdef fe_mode mode
-        cdef int i
-        cdef cnp.ndarray array
-        cdef const fe_measure *measure = &table[self.measure.index]
-        cdef bint normalize = (self.params.flags & FE_NORMALIZE) != 0
-        memset(high, 0, sizeof(high))
-        memset(low, 0, sizeof(low))
-        for i in range(self.measure.operands):
-            array = pieces[i]
-            if not plain(array) or cnp.PyArray_ITEMSIZE(array) != (8 if self.real else 4):
-                raise TypeError("accumulate() takes plain arrays of one dtype")
-            block.operand[i] = cnp.PyArray_DATA(array)
-            block.stride[i] = 0
-            block.step[i] = 0
-            block.columns = cnp.PyArray_SIZE(array)
-            block.inverse[i] = self.inverse[i] if normalize else NULL
-        if self.seen % FE_SEGMENT != 0 or block.columns > FE_SEGMENT:
-            raise ValueError("pieces are whole segments, but for the last")
-        block.rows = 1
-        block.row_length = self.length
+        cdef int status
+        cdef double divisor = 1, rest = 0
+        cdef bint mean = reduction == "mean", weighted_mean = reduction == "weighted_mean"
+        cdef cnp.ndarray out = np.empty((), dtype)
+        cdef int real_type = real_of(out)
+        if labels is not None:
+            describe_picked(&work, views[0], labels, real_type)
+        else:
+            describe(&work, views, cores, None, real_type)
+        read_parameters(<const char *> cnp.PyArray_DATA(parameters), sizeof(double), &params)
+        job.table = table
+        job.measure = &job.table[self.index]
+        job.work = &work
+        job.params = &params
+        job.weights = NULL
+        if weight is not None:
+            view_array(&weights, weight, FE_F64)
+            job.weights = &weights
         with nogil:
             mode = fe_enter()
-            if self.seen == 0:
-                self.status |= measure.accumulate[self.real](&block, &self.params, self.high,
-                                                             self.low)
+            status = reduce_results(&job, &sums)
+            if mean:
+                divisor = work.rows
+            elif weighted_mean:
+                divisor = sums.weight_high[0]
+                rest = sums.weight_low[0]
+            divisor = quotient(sums.high[0], sums.low[0], divisor, rest)
+            if real_type == FE_F32:
+                (<float *> cnp.PyArray_DATA(out))[0] = <float> divisor
             else:
-                self.status |= measure.accumulate[self.real](&block, &self.params, high, low)
-                fe_combine(self.high, self.low, high, low, 1)
+                (<double *> cnp.PyArray_DATA(out))[0] = divisor
             fe_leave(mode, 0)
-        self.seen += block.columns
+        return out[()], good(status)
 
-    def sums(self):
-        """The sum so far as high, low."""
-        return self.high[0], self.low[0]
 
-    def finish(self):
-        """The result as a NumPy scalar."""
-        cdef cnp.ndarray out = np.empty((), np.float64 if self.real else np.float32)
-        cdef fe_mode mode = fe_enter()
-        table[self.measure.index].finish[self.real](self.high, self.low, 1, &self.params,
-                                                    cnp.PyArray_DATA(out))
-        fe_leave(mode, 0)
-        return out[()]
+cdef int good(int status) except -1:
+    """The status, if it is one; else its exception."""
+    if status == NO_MEMORY:
+        raise MemoryError("fastent: no memory for the scratch space of a thread")
+    if status == STOPPED:
+        if not PyErr_Occurred():
+            raise RuntimeError("fastent: the process was forked by a signal's handler in this call")
+        return -1
+    return status
+
+
+cdef int real_of(cnp.ndarray out) except -1:
+    """Which of the kernels' types this is."""
+    if not cnp.PyArray_ISBEHAVED(out) or cnp.PyArray_TYPE(out) not in (cnp.NPY_FLOAT,
+                                                                       cnp.NPY_DOUBLE):
+        raise TypeError("out must be aligned, native float32 or float64")
+    return FE_F32 if cnp.PyArray_TYPE(out) == cnp.NPY_FLOAT else FE_F64
 
 
 measures = {m.name: m for m in map(Measure, range(fe_measure_count))}

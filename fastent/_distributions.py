@@ -24,6 +24,7 @@ def entropy(
     keepdims: bool = False,
     out: Array | None = None,
     reduction: str = "none",
+    weight: Any = None,
     check: bool = False,
 ) -> Any:
     """Return the entropy of each distribution.
@@ -43,8 +44,11 @@ def entropy(
         Leave the distribution's axes in the result, with length 1.
     out : ndarray, optional
         Takes the result.
-    reduction : {"none", "mean", "sum"}
-        One number a row, or their mean or sum.
+    reduction : {"none", "mean", "sum", "weighted_mean"}
+        One number a row, or their mean, sum, or mean weighted by `weight`.
+    weight : array_like, optional
+        Multiplies the results, with whose shape it broadcasts. The mean divides by the number of
+        rows, the weighted mean by the sum of the weights.
     check : bool
         Raise a ValueError that names the first row that is no distribution.
 
@@ -75,7 +79,7 @@ def entropy(
     1.5
     """
     return reduce_rows(
-        ENTROPY, ("p",), (p,), axis, base, None, normalize, keepdims, out, reduction, check
+        ENTROPY, ("p",), (p,), axis, base, None, normalize, keepdims, out, reduction, weight, check
     )
 
 
@@ -87,6 +91,7 @@ def perplexity(
     keepdims: bool = False,
     out: Array | None = None,
     reduction: str = "none",
+    weight: Any = None,
     check: bool = False,
 ) -> Any:
     """Return the perplexity of each distribution, e to its entropy.
@@ -104,8 +109,11 @@ def perplexity(
         Leave the distribution's axes in the result, with length 1.
     out : ndarray, optional
         Takes the result.
-    reduction : {"none", "mean", "sum"}
-        One number a row, or their mean or sum.
+    reduction : {"none", "mean", "sum", "weighted_mean"}
+        One number a row, or their mean, sum, or mean weighted by `weight`.
+    weight : array_like, optional
+        Multiplies the results, with whose shape it broadcasts. The mean divides by the number of
+        rows, the weighted mean by the sum of the weights.
     check : bool
         Raise a ValueError that names the first row that is no distribution.
 
@@ -145,6 +153,7 @@ def perplexity(
         keepdims,
         out,
         reduction,
+        weight,
         check,
         additive=False,
     )
@@ -161,6 +170,7 @@ def cross_entropy(
     keepdims: bool = False,
     out: Array | None = None,
     reduction: str = "none",
+    weight: Any = None,
     check: bool = False,
 ) -> Any:
     """Return the cross entropy of each pair: the mean surprise of who believes q where p holds.
@@ -184,8 +194,11 @@ def cross_entropy(
         Leave the distribution's axes in the result, with length 1.
     out : ndarray, optional
         Takes the result.
-    reduction : {"none", "mean", "sum"}
-        One number a row, or their mean or sum.
+    reduction : {"none", "mean", "sum", "weighted_mean"}
+        One number a row, or their mean, sum, or mean weighted by `weight`.
+    weight : array_like, optional
+        Multiplies the results, with whose shape it broadcasts. The mean divides by the number of
+        rows, the weighted mean by the sum of the weights.
     check : bool
         Raise a ValueError that names the first row that is no distribution.
 
@@ -226,6 +239,7 @@ def cross_entropy(
         keepdims,
         out,
         reduction,
+        weight,
         check,
     )
 
@@ -242,6 +256,7 @@ def kl_divergence(
     keepdims: bool = False,
     out: Array | None = None,
     reduction: str = "none",
+    weight: Any = None,
     check: bool = False,
 ) -> Any:
     """Return the Kullback-Leibler divergence KL(p || q) of each pair of distributions.
@@ -268,8 +283,11 @@ def kl_divergence(
         Leave the distribution's axes in the result, with length 1.
     out : ndarray, optional
         Takes the result.
-    reduction : {"none", "mean", "sum"}
-        One number a row, or their mean or sum.
+    reduction : {"none", "mean", "sum", "weighted_mean"}
+        One number a row, or their mean, sum, or mean weighted by `weight`.
+    weight : array_like, optional
+        Multiplies the results, with whose shape it broadcasts. The mean divides by the number of
+        rows, the weighted mean by the sum of the weights.
     check : bool
         Raise a ValueError that names the first row that is no distribution.
 
@@ -310,6 +328,7 @@ def kl_divergence(
         keepdims,
         out,
         reduction,
+        weight,
         check,
     )
 
@@ -323,6 +342,7 @@ def total_variation_distance(
     keepdims: bool = False,
     out: Array | None = None,
     reduction: str = "none",
+    weight: Any = None,
     check: bool = False,
 ) -> Any:
     """Return the total variation distance of each pair of distributions.
@@ -339,8 +359,11 @@ def total_variation_distance(
         Leave the distribution's axes in the result, with length 1.
     out : ndarray, optional
         Takes the result.
-    reduction : {"none", "mean", "sum"}
-        One number a row, or their mean or sum.
+    reduction : {"none", "mean", "sum", "weighted_mean"}
+        One number a row, or their mean, sum, or mean weighted by `weight`.
+    weight : array_like, optional
+        Multiplies the results, with whose shape it broadcasts. The mean divides by the number of
+        rows, the weighted mean by the sum of the weights.
     check : bool
         Raise a ValueError that names the first row that is no distribution.
 
@@ -377,5 +400,6 @@ def total_variation_distance(
         keepdims,
         out,
         reduction,
+        weight,
         check,
     )

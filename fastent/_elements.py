@@ -1,8 +1,6 @@
-"""Plan pointwise measures: ufuncs for one result an element, sums without one."""
+"""Plan pointwise measures: one result an element, or sums without one."""
 
-import math
-from collections.abc import Iterator
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 
@@ -10,8 +8,7 @@ from fastent import _core
 from fastent._arrays import FLOAT32, FLOAT64, Array, as_array
 from fastent._check import check_unit
 from fastent._core import Measure
-from fastent._plan import PIECE, Index, blocks, check_reduction, contiguous, deliver, parameters
-from fastent._run import sum_results, whole_sum
+from fastent._plan import check_reduction, deliver, parameters, weigh, weights_of
 
 
 def map_elements(
@@ -23,6 +20,7 @@ def map_elements(
     where: Any,
     out: Array | None,
     reduction: str,
+    weight: Any,
     check: bool,
     summed_by: Measure | None = None,
 ) -> Any:
@@ -32,27 +30,66 @@ def map_elements(
     holds integers or booleans. `summed_by` is the row measure that sums all elements in one pass.
     """
     vector = parameters(measure, base, log_floor, False)
-    if where is True and reduction == "none" and out is None and not check:
+    if where is True and reduction == "none" and out is None and weight is None and not check:
         plain = all(type(value) is np.ndarray for value in values)
         result = measure.direct(values if plain else tuple(map(as_array, values, names)), vector)
         if result is not None:
             return result
-    check_reduction(reduction)
+    check_reduction(reduction, weight)
     if where is not True and reduction != "none":
         raise ValueError('where= chooses elements of a result: it needs reduction="none"')
     if out is not None and not isinstance(out, np.ndarray):
         raise TypeError(f"out must be an ndarray, not {type(out).__name__}")
     arrays = [as_array(value, name) for value, name in zip(values, names, strict=True)]
     dtype = _dtype(values, arrays)
-    broadcast_shape(arrays, names)
+    shape = broadcast_shape(arrays, names)
     if check:
         for array, name in zip(arrays, names, strict=True):
             check_unit(array, name)
     if reduction == "none":
-        if dtype == FLOAT32:  # float64 scalars beside float32 arrays are Python's, and weak
-            arrays = [a.astype(FLOAT32) if a.dtype == FLOAT64 else a for a in arrays]
-        return measure.ufunc(*arrays, *vector[:3], out=out, where=where, dtype=dtype)
-    return _reduce(summed_by or measure, measure.name, arrays, dtype, vector, reduction, out)
+        result = _each(measure, arrays, dtype, vector, where, out)
+        return weigh(result, weight, where)
+    views = tuple(np.broadcast_to(array, shape) for array in arrays)
+    if summed_by and weight is None:
+        count = views[0].size
+        scale = _core.divided(vector, count) if reduction == "mean" else vector
+        result, status = summed_by.whole(views, scale, dtype)
+    else:
+        weights = None if weight is None else weights_of(weight, shape)
+        result, status = measure.reduced(views, 0, vector, dtype, reduction, weights)
+    if status:
+        _core.report_invalid(measure.name)
+    return deliver(result, out)
+
+
+def _each(
+    measure: Measure,
+    arrays: list[Array],
+    dtype: np.dtype[Any],
+    vector: Array,
+    where: Any,
+    out: Array | None,
+) -> Any:
+    """Return one number an element."""
+    order = _order(arrays)
+    if order and where is True and out is None:
+        result = np.empty(arrays[0].shape, dtype, order)
+        flat = tuple(array.reshape(-1, order=order) for array in arrays)
+        if measure.elements(flat, vector, result.reshape(-1, order=order)):
+            _core.report_invalid(measure.name)
+        return result[()]
+    if dtype == FLOAT32:  # float64 scalars beside float32 arrays are Python's, and weak
+        arrays = [a.astype(FLOAT32) if a.dtype == FLOAT64 else a for a in arrays]
+    return measure.ufunc(*arrays, *vector[:3], out=out, where=where, dtype=dtype)
+
+
+def _order(arrays: list[Array]) -> Literal["C", "F", None]:
+    """Return the order in which all these arrays lie in memory without gaps, if there is one."""
+    if any(array.shape != arrays[0].shape for array in arrays):
+        return None
+    if all(array.flags.c_contiguous for array in arrays):
+        return "C"
+    return "F" if all(array.flags.f_contiguous for array in arrays) else None
 
 
 def _dtype(values: tuple[Any, ...], arrays: list[Array]) -> np.dtype[Any]:
@@ -76,41 +113,3 @@ def broadcast_shape(arrays: list[Array], names: tuple[str, ...]) -> tuple[int, .
             f"{n} has shape {a.shape}" for n, a in zip(names, arrays, strict=True)
         )
         raise ValueError(f"{shapes}: they do not broadcast") from None
-
-
-def _reduce(
-    measure: Measure,
-    name: str,
-    arrays: list[Array],
-    dtype: np.dtype[Any],
-    vector: Array,
-    reduction: str,
-    out: Array | None,
-) -> Any:
-    """Return the mean or sum over all elements."""
-    views = list(np.broadcast_arrays(*arrays))
-    count = views[0].size
-    if measure.pointwise:
-        result, status = sum_results(
-            _results(measure, views, dtype, vector), count, dtype, reduction
-        )
-    else:
-        scale = _core.divided(vector, count) if reduction == "mean" else vector
-        result, status = whole_sum(measure, views, dtype, scale)
-    if status:
-        _core.report_invalid(name)
-    return deliver(result, out)
-
-
-def _results(
-    measure: Measure, views: list[Array], dtype: np.dtype[Any], vector: Array
-) -> Iterator[tuple[Index, Array, int]]:
-    """Yield results block by block: where they belong, their values, status bits."""
-    shape = views[0].shape
-    scratch = [np.empty(min(PIECE, math.prod(shape)), dtype) for _ in views]
-    for index in blocks(shape, PIECE):
-        pieces = [
-            contiguous(view[index], dtype, room) for view, room in zip(views, scratch, strict=True)
-        ]
-        values = np.empty(pieces[0].shape, dtype)
-        yield index, values, measure.compute(tuple(pieces), vector, values)

@@ -18,6 +18,7 @@ def surprisal(
     where: Any = True,
     out: Array | None = None,
     reduction: str = "none",
+    weight: Any = None,
     check: bool = False,
 ) -> Any:
     """Return the information content of events of probability p.
@@ -35,8 +36,11 @@ def surprisal(
         Elements to compute; the others of `out` stay as they are.
     out : ndarray, optional
         Takes the result.
-    reduction : {"none", "mean", "sum"}
-        One number an element, or their mean or sum.
+    reduction : {"none", "mean", "sum", "weighted_mean"}
+        One number an element, or their mean, sum, or mean weighted by `weight`.
+    weight : array_like, optional
+        Multiplies the results, with whose shape it broadcasts. The mean divides by the number of
+        elements, the weighted mean by the sum of the weights.
     check : bool
         Raise a ValueError that names the first element outside [0, 1].
 
@@ -59,7 +63,9 @@ def surprisal(
     >>> print(fe.surprisal([1, 0.5, 1 / 8, 0], base=2))
     [ 0.  1.  3. inf]
     """
-    return map_elements(SURPRISAL, ("p",), (p,), base, log_floor, where, out, reduction, check)
+    return map_elements(
+        SURPRISAL, ("p",), (p,), base, log_floor, where, out, reduction, weight, check
+    )
 
 
 def binary_entropy(
@@ -69,6 +75,7 @@ def binary_entropy(
     where: Any = True,
     out: Array | None = None,
     reduction: str = "none",
+    weight: Any = None,
     check: bool = False,
 ) -> Any:
     """Return the entropy of yes-or-no events of probability p.
@@ -83,8 +90,11 @@ def binary_entropy(
         Elements to compute; the others of `out` stay as they are.
     out : ndarray, optional
         Takes the result.
-    reduction : {"none", "mean", "sum"}
-        One number an element, or their mean or sum.
+    reduction : {"none", "mean", "sum", "weighted_mean"}
+        One number an element, or their mean, sum, or mean weighted by `weight`.
+    weight : array_like, optional
+        Multiplies the results, with whose shape it broadcasts. The mean divides by the number of
+        elements, the weighted mean by the sum of the weights.
     check : bool
         Raise a ValueError that names the first element outside [0, 1].
 
@@ -108,4 +118,6 @@ def binary_entropy(
     >>> print(fe.binary_entropy([0, 0.5, 1], base=2))
     [0. 1. 0.]
     """
-    return map_elements(BINARY_ENTROPY, ("p",), (p,), base, None, where, out, reduction, check)
+    return map_elements(
+        BINARY_ENTROPY, ("p",), (p,), base, None, where, out, reduction, weight, check
+    )

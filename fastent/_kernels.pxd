@@ -14,6 +14,15 @@ cdef extern from "fastent.h" nogil:
         FE_ROWS
         FE_F32
         FE_F64
+        FE_KIND_BOOL
+        FE_KIND_I8
+        FE_KIND_U8
+        FE_KIND_I32
+        FE_KIND_I64
+        FE_KIND_U64
+        FE_KIND_BF16
+        FE_KIND_F32
+        FE_KIND_F64
 
     ctypedef struct fe_params:
         double scale_high
@@ -46,12 +55,14 @@ cdef extern from "fastent.h" nogil:
         fe_accumulate accumulate[2]
         fe_finish finish[2]
 
+    ctypedef void (*fe_read)(const void *, Py_ssize_t, size_t, void *) noexcept
     ctypedef void (*fe_gather)(const void *, size_t, size_t, size_t, void *) noexcept
 
     ctypedef struct fe_isa:
         const char *name
         const fe_measure *measures
         const fe_gather *gather
+        const fe_read *read
         int (*available)() noexcept
 
     const fe_isa fe_isas[]
@@ -66,7 +77,8 @@ cdef extern from "fastent.h" nogil:
     void fe_leave(fe_mode, unsigned) noexcept
 
     ctypedef void (*fe_task)(void *, size_t) noexcept
-    void fe_parallel(fe_task, void *, size_t, int) noexcept
+    ctypedef int (*fe_pause)() noexcept
+    int fe_parallel(fe_task, void *, size_t, int, fe_pause) noexcept
 
     void *fe_allocate(size_t) noexcept
     void fe_release(void *, size_t) noexcept

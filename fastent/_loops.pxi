@@ -1,65 +1,29 @@
-"""Included by _core.pyx: typed loops over blocks of rows and of elements: from strided memory to the C kernels.
+"""Included by _core.pyx: typed loops over blocks of rows and of elements, from memory to the C kernels.
 
-a. Kernels take contiguous entries. Rows that are not (a stride, another order, a broadcast
-   operand of short rows) are gathered block by block into a scratch buffer of at most
-   FE_SEGMENT entries an operand; nothing as large as the input is ever made.
-b. A block is as many rows as fill FE_SEGMENT entries, at most BLOCK_ROWS, so that the sums of its
-   rows live on the stack. A row longer than FE_SEGMENT is a block of its own, taken segment by
-   segment and combined in order (csrc/fastent.h says why).
+a. Kernels take contiguous entries of one type, or short rows by columns. What lies otherwise is
+   fetched block by block (_views.pxi); nothing as large as the input is ever made.
+b. A block is at most BLOCK_ROWS rows, so that the sums of its rows live on the stack. A row longer
+   than FE_SEGMENT is a block of its own, taken segment by segment and combined in order
+   (csrc/fastent.h says why).
 c. normalize=True reads a block twice: its sums by the measure `total`, then the measure itself,
    with the inverse sums as pairs. A block is small enough to stay in cache between the two.
 """
 
-from libc.string cimport memcpy, memset, strcmp
+from libc.string cimport strcmp
 from libc.math cimport INFINITY, NAN, fabs, fma, frexp, ldexp, lrint
 
 from fastent._kernels cimport (
-    FE_F32, FE_INVALID, FE_INVERSE, FE_NORMALIZE, FE_SEGMENT, FE_SHORT,
-    fe_allocate, fe_block, fe_combine, fe_gather, fe_isas, fe_release, fe_map, fe_measure, fe_measure_count, fe_params,
+    FE_F32, FE_F64, FE_INVALID, FE_INVERSE, FE_NORMALIZE, FE_SEGMENT, FE_SHORT, fe_allocate,
+    fe_block, fe_combine, fe_isas, fe_map, fe_measure, fe_measure_count, fe_params, fe_release,
 )
 
 cdef enum:
     BLOCK_ROWS = 256
     STATE_ROOM = 272  # finish() reads whole groups of 16
+    FETCHED = 8192  # entries that are fetched at a time: near enough to stay in the first cache
+    TURNED = 16384  # the same where memory is read by columns, which wants long ones
     MAP_BLOCK = 1024
-
-# How the bytes of a pointwise operand are read.
-cdef enum Kind:
-    KIND_F32
-    KIND_F64
-    KIND_BOOL
-    KIND_I8
-    KIND_U8
-    KIND_I32
-    KIND_I64
-    KIND_U64
-
-# Strided rows: operand i of row r, column j lies at data[i] + r * outer[i] + j * core[i].
-ctypedef struct Rows:
-    int operands
-    int real
-    Py_ssize_t rows
-    Py_ssize_t columns
-    const char *data[2]
-    Py_ssize_t outer[2]
-    Py_ssize_t core[2]
-    char *out
-    Py_ssize_t out_step
-    const fe_gather *gather
-
-
-ctypedef fused real:
-    float
-    double
-
-ctypedef fused label:
-    float
-    double
-    signed char
-    unsigned char
-    int
-    long long
-    unsigned long long
+    NO_MEMORY = -1
 
 
 cdef int find_measure(const char *name) noexcept nogil:
@@ -70,75 +34,110 @@ cdef int find_measure(const char *name) noexcept nogil:
     return -1
 
 
-# ---- rows -----------------------------------------------------------------------------------
+cdef int TOTAL = find_measure(b"total")
 
-cdef void gather(real *to, const char *data, Py_ssize_t rows, Py_ssize_t columns,
-                 Py_ssize_t outer, Py_ssize_t core) noexcept nogil:
-    """Copy strided rows to contiguous ones, along whichever stride is the smaller."""
-    cdef Py_ssize_t r, j, start, end
-    if outer < 0 or core < 0 or outer >= core:
-        for r in range(rows):
-            for j in range(columns):
-                to[r * columns + j] = (<const real *> (data + r * outer + j * core))[0]
-        return
-    start = 0
-    while start < rows:  # sixteen neighbouring columns of memory at a time: a line or two each
-        end = min(start + 16, rows)
-        for j in range(columns):
-            for r in range(start, end):
-                to[r * columns + j] = (<const real *> (data + r * outer + j * core))[0]
-        start = end
-
+# ---- rows -------------------------------------------------------------------------------------
 
 cdef struct Scratch:
     void *buffer[2]  # NULL: the operand's own memory is used
-    bint columns_first  # rows are neighbours in memory, and the kernel takes them so
+    void *tile
+    Py_ssize_t room  # bytes of each
+    Py_ssize_t rows  # of a block
+    bint by_columns  # rows are neighbours in memory, and the kernel takes them so
 
 
-cdef unsigned sum_block(const fe_measure *measure, const Rows *work, const Scratch *scratch,
-                        int first_operand, Py_ssize_t start, Py_ssize_t rows,
+cdef void close_scratch(Scratch *scratch) noexcept nogil:
+    fe_release(scratch.buffer[0], scratch.room)
+    fe_release(scratch.buffer[1], scratch.room)
+    fe_release(scratch.tile, scratch.room)
+
+
+cdef int open_scratch(Scratch *scratch, const fe_measure *measure, const Work *work,
+                      Py_ssize_t rows, bint normalize) noexcept nogil:
+    """Decide what is fetched, and make room for it."""
+    cdef Py_ssize_t n = work.columns, size = work.itemsize, entries = FETCHED
+    cdef bint packed[2]
+    cdef bint tile = False, fetched = False
+    cdef int k
+    memset(scratch, 0, sizeof(Scratch))
+    scratch.by_columns = measure.takes_columns and not normalize and rows > 1 and 1 < n <= FE_SHORT
+    for k in range(work.operands):
+        scratch.by_columns = (scratch.by_columns and work.in_place[k] and work.outer[k] == size
+                              and work.core[k] > 0 and work.core[k] % size == 0)
+        packed[k] = work.in_place[k] and work.core[k] == size
+        if n <= FE_SHORT and rows > 1:
+            packed[k] = packed[k] and work.outer[k] == n * size
+    for k in range(work.operands):
+        packed[k] = packed[k] or scratch.by_columns or n == 0
+        fetched = fetched or not packed[k]
+        tile = tile or not packed[k] and turned(&work.view[k])
+    if tile:
+        entries = TURNED
+    elif not fetched:
+        entries = FE_SEGMENT
+    scratch.rows = BLOCK_ROWS
+    if (fetched or normalize) and n > 0:
+        scratch.rows = max(<Py_ssize_t> 1, min(<Py_ssize_t> BLOCK_ROWS, entries // n))
+    if not fetched:
+        return 0
+    scratch.room = min(<Py_ssize_t> FE_SEGMENT, n * min(rows, scratch.rows)) * size
+    for k in range(work.operands):
+        if not packed[k]:
+            scratch.buffer[k] = fe_allocate(scratch.room)
+    if tile:
+        scratch.tile = fe_allocate(scratch.room)
+    for k in range(work.operands):
+        if not packed[k] and scratch.buffer[k] == NULL:
+            close_scratch(scratch)
+            return NO_MEMORY
+    return 0  # without a tile nothing is turned, which is only slower
+
+
+cdef void place(const Work *work, const Scratch *scratch, int k, Py_ssize_t start, Py_ssize_t rows,
+                Py_ssize_t column, Py_ssize_t columns, bint fetched, fe_block *block, int i) noexcept nogil:
+    """Make operand k the i-th of a block: some columns of rows start .. start + rows.
+
+    `fetched` says that the buffer holds them already.
+    """
+    block.step[i] = 0
+    if scratch.buffer[k] != NULL:
+        if not fetched:
+            fetch(&work.view[k], start * work.columns + column, rows * columns,
+                  <char *> scratch.buffer[k], work, <char *> scratch.tile)
+        block.operand[i] = scratch.buffer[k]
+        block.stride[i] = columns * work.itemsize
+        return
+    block.operand[i] = row_address(work, k, start) + column * work.core[k]
+    block.stride[i] = work.outer[k]
+    if scratch.by_columns:
+        block.step[i] = work.core[k] // work.itemsize
+
+
+cdef unsigned sum_block(const fe_measure *measure, const Work *work, const Scratch *scratch,
+                        int first, Py_ssize_t start, Py_ssize_t rows, bint fetched,
                         const double **inverse, const fe_params *params,
                         double *high, double *low) noexcept nogil:
-    """Sum the terms of rows start .. start + rows, segment by segment, into high + low."""
+    """Sum the terms of rows start .. start + rows, segment by segment, into high + low.
+
+    `first` is the first operand; `fetched` says that the buffers hold this block's first segment.
+    """
     cdef fe_block block
     cdef double more_high[STATE_ROOM]
     cdef double more_low[STATE_ROOM]
-    cdef Py_ssize_t itemsize = 4 if work.real == FE_F32 else 8
-    cdef Py_ssize_t column = 0, columns, room = (rows + 15) // 16 * 16 * sizeof(double)
-    cdef const char *data
+    cdef Py_ssize_t n = work.columns, column = 0
+    cdef Py_ssize_t room = (rows + 15) // 16 * 16 * sizeof(double)
     cdef unsigned status = 0
-    cdef bint columns_first = scratch.columns_first
-    cdef int i, k
+    cdef int i
     memset(high, 0, room)
     memset(low, 0, room)
     block.rows = rows
-    block.row_length = work.columns
-    for i in range(measure.operands):
-        block.inverse[i] = inverse[i]
-    while column < work.columns:
-        columns = min(<Py_ssize_t> FE_SEGMENT, work.columns - column)
-        block.columns = columns
+    block.row_length = n
+    while column < n:
+        block.columns = min(<Py_ssize_t> FE_SEGMENT, n - column)
         for i in range(measure.operands):
-            k = first_operand + i
-            data = work.data[k] + start * work.outer[k] + column * work.core[k]
-            block.step[i] = 0
-            if scratch.buffer[k] == NULL:
-                block.operand[i] = data
-                block.stride[i] = work.outer[k]
-                if columns_first:
-                    block.step[i] = work.core[k] // itemsize
-                continue
-            if work.outer[k] == itemsize and work.core[k] > 0 and work.core[k] % itemsize == 0:
-                work.gather[work.real](data, rows, columns, work.core[k] // itemsize,
-                                       scratch.buffer[k])
-            elif work.real == FE_F32:
-                gather(<float *> scratch.buffer[k], data, rows, columns, work.outer[k],
-                       work.core[k])
-            else:
-                gather(<double *> scratch.buffer[k], data, rows, columns, work.outer[k],
-                       work.core[k])
-            block.operand[i] = scratch.buffer[k]
-            block.stride[i] = columns * itemsize
+            place(work, scratch, first + i, start, rows, column, block.columns,
+                  fetched and n <= FE_SEGMENT, &block, i)
+            block.inverse[i] = inverse[i]
         if column == 0:
             status |= measure.accumulate[work.real](&block, params, high, low)
         else:
@@ -146,7 +145,7 @@ cdef unsigned sum_block(const fe_measure *measure, const Rows *work, const Scrat
             memset(more_low, 0, room)
             status |= measure.accumulate[work.real](&block, params, more_high, more_low)
             fe_combine(high, low, more_high, more_low, rows)
-        column += columns
+        column += FE_SEGMENT
     return status
 
 
@@ -168,9 +167,22 @@ cdef void invert(const double *high, const double *low, Py_ssize_t rows,
         inverse[FE_INVERSE * r + 3] = 1 / inverse[FE_INVERSE * r + 1]
 
 
-cdef int rows_loop(const fe_measure *table, const fe_measure *measure, const Rows *work,
-                   const fe_params *params) noexcept nogil:
-    """Results of all rows. Returns status bits, or -1 if there is no memory for gathering."""
+cdef void put_results(const Work *work, Py_ssize_t start, Py_ssize_t rows,
+                      const char *results) noexcept nogil:
+    """Copy the results of rows start .. start + rows to where they belong."""
+    cdef Py_ssize_t r
+    for r in range(rows):
+        memcpy(<char *> row_address(work, RESULT, start + r), results + r * work.itemsize,
+               work.itemsize)
+
+
+cdef int rows_loop(const fe_measure *table, const fe_measure *measure, const Work *work,
+                   const fe_params *params, Py_ssize_t start, Py_ssize_t end,
+                   double *doubles) noexcept nogil:
+    """Results of rows start .. end, as doubles if somewhere is given to put them.
+
+    Returns status bits, or NO_MEMORY.
+    """
     cdef double high[STATE_ROOM]
     cdef double low[STATE_ROOM]
     cdef double inverses[2][FE_INVERSE * BLOCK_ROWS]
@@ -178,125 +190,99 @@ cdef int rows_loop(const fe_measure *table, const fe_measure *measure, const Row
     cdef const double *inverse[2]
     cdef const double *none[2]
     cdef Scratch scratch
-    cdef Py_ssize_t itemsize = 4 if work.real == FE_F32 else 8
-    cdef Py_ssize_t n = work.columns, step, start = 0, rows, r
-    cdef size_t room = min(<Py_ssize_t> FE_SEGMENT, n * work.rows) * itemsize
+    cdef Py_ssize_t rows, r, in_run
     cdef unsigned status = 0
-    cdef int i
-    cdef bint packed, normalize = (params.flags & FE_NORMALIZE) != 0
-    for i in range(2):
-        scratch.buffer[i] = NULL
-        inverse[i] = none[i] = NULL
-    step = BLOCK_ROWS
-    scratch.columns_first = (measure.takes_columns and not normalize and work.rows > 1
-                             and 1 < n <= FE_SHORT)
-    for i in range(work.operands):
-        scratch.columns_first = (scratch.columns_first and work.outer[i] == itemsize
-                                 and work.core[i] > 0 and work.core[i] % itemsize == 0)
-    for i in range(work.operands):
-        if scratch.columns_first:
-            break
-        packed = work.core[i] == itemsize or n <= 1
-        if n <= FE_SHORT and work.rows > 1:
-            packed = packed and work.outer[i] == n * itemsize
-        if not packed and n > 0 and work.rows > 0:
-            scratch.buffer[i] = fe_allocate(room)
-            if scratch.buffer[i] == NULL:
-                fe_release(scratch.buffer[0], room)
-                return -1
-    if (scratch.buffer[0] != NULL or scratch.buffer[1] != NULL or normalize) and n > 0:
-        step = max(<Py_ssize_t> 1, min(<Py_ssize_t> BLOCK_ROWS, FE_SEGMENT // n))
-    while start < work.rows:
-        rows = min(step, work.rows - start)
+    cdef int k
+    cdef bint normalize = (params.flags & FE_NORMALIZE) != 0
+    inverse[0] = inverse[1] = none[0] = none[1] = NULL
+    if open_scratch(&scratch, measure, work, end - start, normalize) != 0:
+        return NO_MEMORY
+    while start < end:
+        rows = min(scratch.rows, end - start)
+        in_run = work.run - start % work.run
+        if work.in_place[0] or work.in_place[1] or in_run >= rows:
+            rows = min(rows, in_run)
         if normalize:
-            for i in range(work.operands):
-                status |= sum_block(&table[TOTAL], work, &scratch, i, start, rows, none, params,
-                                    high, low)
-                invert(high, low, rows, inverses[i])
-                inverse[i] = inverses[i]
-        status |= sum_block(measure, work, &scratch, 0, start, rows, inverse, params, high, low)
-        if normalize and n == 0:
+            for k in range(work.operands):
+                status |= sum_block(&table[TOTAL], work, &scratch, k, start, rows, False, none,
+                                    params, high, low)
+                invert(high, low, rows, inverses[k])
+                inverse[k] = inverses[k]
+        status |= sum_block(measure, work, &scratch, 0, start, rows, normalize, inverse, params,
+                            high, low)
+        if normalize and work.columns == 0:
             for r in range(rows):
                 high[r] = NAN  # no entries, no distribution
-        if work.out_step == itemsize:
-            measure.finish[work.real](high, low, rows, params, work.out + start * itemsize)
+        if doubles != NULL:
+            measure.finish[FE_F64](high, low, rows, params, doubles)
+            doubles += rows
+        elif work.outer[RESULT] == work.itemsize and rows <= in_run:
+            measure.finish[work.real](high, low, rows, params,
+                                      <char *> row_address(work, RESULT, start))
         else:
             measure.finish[work.real](high, low, rows, params, results)
-            for r in range(rows):
-                if work.real == FE_F32:
-                    (<float *> (work.out + (start + r) * work.out_step))[0] = (<float *> results)[r]
-                else:
-                    (<double *> (work.out + (start + r) * work.out_step))[0] = results[r]
+            put_results(work, start, rows, <const char *> results)
         start += rows
-    fe_release(scratch.buffer[0], room)
-    fe_release(scratch.buffer[1], room)
+    close_scratch(&scratch)
     return status
 
 
-# ---- elements -------------------------------------------------------------------------------
+# ---- elements ---------------------------------------------------------------------------------
 
-cdef void convert(real *to, const label *tag, const char *data, Py_ssize_t count,
-                  Py_ssize_t step) noexcept nogil:
-    """Read strided entries of the type of `tag` as reals."""
+cdef void pick(const Work *work, Py_ssize_t first, Py_ssize_t count, char *to) noexcept nogil:
+    """Fetch the entry of each row that a label names. Labels are checked before."""
+    cdef double labels[MAP_BLOCK]
+    cdef Work read = work[0]
+    cdef Py_ssize_t r
+    read.real = FE_F64
+    read.itemsize = 8
+    fetch(&work.view[1], first, count, <char *> labels, &read, NULL)
+    for r in range(count):
+        work.view[0].read(row_address(work, 0, first + r) + <Py_ssize_t> labels[r] * work.entry,
+                          work.itemsize, 1, to + r * work.itemsize)
+
+
+cdef void widen(const char *values, Py_ssize_t count, int real_type, double *to) noexcept nogil:
     cdef Py_ssize_t i
     for i in range(count):
-        to[i] = <real> (<const label *> (data + i * step))[0]
+        to[i] = (<const float *> values)[i] if real_type == FE_F32 else (<const double *> values)[i]
 
 
-cdef void convert_kind(real *to, const char *data, Py_ssize_t count, Py_ssize_t step,
-                       Kind kind) noexcept nogil:
-    if kind == KIND_F32:
-        convert(to, <const float *> NULL, data, count, step)
-    elif kind == KIND_F64:
-        convert(to, <const double *> NULL, data, count, step)
-    elif kind == KIND_I8:
-        convert(to, <const signed char *> NULL, data, count, step)
-    elif kind == KIND_I32:
-        convert(to, <const int *> NULL, data, count, step)
-    elif kind == KIND_I64:
-        convert(to, <const long long *> NULL, data, count, step)
-    elif kind == KIND_U64:
-        convert(to, <const unsigned long long *> NULL, data, count, step)
-    else:
-        convert(to, <const unsigned char *> NULL, data, count, step)
-
-
-cdef int map_loop(const fe_measure *measure, int real_type, Py_ssize_t count, const char **data,
-                  const Py_ssize_t *steps, const Kind *kinds, char *out, Py_ssize_t out_step,
-                  const fe_params *params) noexcept nogil:
+cdef int map_loop(const fe_measure *measure, const Work *work, const fe_params *params,
+                  Py_ssize_t start, Py_ssize_t end, double *doubles) noexcept nogil:
+    """Results of elements start .. end; as doubles if somewhere is given to put them."""
     cdef double buffers[3][MAP_BLOCK]
     cdef const void *operand[2]
-    cdef Py_ssize_t itemsize = 4 if real_type == FE_F32 else 8
-    cdef Py_ssize_t start = 0, block, i
-    cdef Kind native = KIND_F32 if real_type == FE_F32 else KIND_F64
-    cdef fe_map kernel = measure.map[real_type]
+    cdef Py_ssize_t size = work.itemsize, block, i, step = work.outer[RESULT]
     cdef unsigned status = 0
-    cdef bint direct = out_step == itemsize
-    cdef int k
-    for k in range(measure.operands):
-        direct = direct and kinds[k] == native and steps[k] == itemsize
-    if direct:
-        for k in range(measure.operands):
-            operand[k] = data[k]
-        return kernel(operand, count, params, out)
-    while start < count:
-        block = min(<Py_ssize_t> MAP_BLOCK, count - start)
-        for k in range(measure.operands):
+    cdef bint in_place[2]
+    cdef bint direct = doubles == NULL and step == size
+    cdef char *out = <char *> work.view[RESULT].data
+    cdef int k, operands = measure.operands
+    for k in range(operands):
+        in_place[k] = (work.view[k].native and work.view[k].axes == 1 and not work.picked
+                       and work.view[k].strides[0] == size)
+        direct = direct and in_place[k]
+    while start < end:
+        block = end - start if direct else min(<Py_ssize_t> MAP_BLOCK, end - start)
+        for k in range(operands):
+            if in_place[k]:
+                operand[k] = work.view[k].data + start * size
+                continue
             operand[k] = buffers[k]
-            if real_type == FE_F32:
-                convert_kind(<float *> buffers[k], data[k] + start * steps[k], block, steps[k],
-                             kinds[k])
+            if work.picked:
+                pick(work, start, block, <char *> buffers[k])
             else:
-                convert_kind(<double *> buffers[k], data[k] + start * steps[k], block, steps[k],
-                             kinds[k])
-        status |= kernel(operand, block, params, buffers[2])
-        for i in range(block):
-            if real_type == FE_F32:
-                (<float *> (out + (start + i) * out_step))[0] = (<float *> buffers[2])[i]
-            else:
-                (<double *> (out + (start + i) * out_step))[0] = buffers[2][i]
+                fetch(&work.view[k], start, block, <char *> buffers[k], work, NULL)
+        if doubles == NULL and step == size:
+            status |= measure.map[work.real](operand, block, params, out + start * size)
+        else:
+            status |= measure.map[work.real](operand, block, params, buffers[2])
+        if doubles != NULL:
+            widen(<const char *> buffers[2], block, work.real, doubles)
+            doubles += block
+        elif step != size:
+            for i in range(block):
+                memcpy(out + (start + i) * step, <char *> buffers[2] + i * size, size)
         start += block
     return status
-
-
-cdef int TOTAL = find_measure(b"total")

@@ -1,6 +1,5 @@
 """Losses from probabilities: binary cross entropy and log loss."""
 
-from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -10,13 +9,19 @@ from fastent import _core
 from fastent._arrays import FLOAT32, FLOAT64, Array, as_array, check_integers
 from fastent._check import check_rows
 from fastent._elements import map_elements
-from fastent._plan import Index, Rows, blocks, check_out, check_reduction, deliver, parameters
-from fastent._run import sum_results
+from fastent._plan import (
+    Rows,
+    check_out,
+    check_reduction,
+    deliver,
+    parameters,
+    weigh,
+    weights_of,
+)
 
 SURPRISAL = _core.measures["surprisal"]
 BINARY_CROSS_ENTROPY = _core.measures["binary_cross_entropy"]
 BINARY_CROSS_ENTROPY_SUM = _core.measures["binary_cross_entropy_sum"]
-PICKED_ROWS = 4096  # labels looked up at a time
 
 
 def binary_cross_entropy(
@@ -28,6 +33,7 @@ def binary_cross_entropy(
     where: Any = True,
     out: Array | None = None,
     reduction: str = "none",
+    weight: Any = None,
     check: bool = False,
 ) -> Any:
     """Return the binary cross entropy of predicted probabilities, one loss an element.
@@ -49,8 +55,11 @@ def binary_cross_entropy(
         Elements to compute; the others of `out` stay as they are.
     out : ndarray, optional
         Takes the result.
-    reduction : {"none", "mean", "sum"}
-        One loss an element, or their mean or sum.
+    reduction : {"none", "mean", "sum", "weighted_mean"}
+        One loss an element, or their mean, sum, or mean weighted by `weight`.
+    weight : array_like, optional
+        Multiplies the results, with whose shape it broadcasts. The mean divides by the number of
+        elements, the weighted mean by the sum of the weights.
     check : bool
         Raise a ValueError that names the first element outside [0, 1].
 
@@ -86,6 +95,7 @@ def binary_cross_entropy(
         where,
         out,
         reduction,
+        weight,
         check,
         summed_by=BINARY_CROSS_ENTROPY_SUM,
     )
@@ -101,6 +111,7 @@ def log_loss(
     keepdims: bool = False,
     out: Array | None = None,
     reduction: str = "none",
+    weight: Any = None,
     check: bool = False,
 ) -> Any:
     """Return the log loss of predicted class probabilities, one loss a row.
@@ -125,8 +136,11 @@ def log_loss(
         Leave the classes' axis in the result, with length 1.
     out : ndarray, optional
         Takes the result.
-    reduction : {"none", "mean", "sum"}
-        One loss a row, or their mean or sum.
+    reduction : {"none", "mean", "sum", "weighted_mean"}
+        One loss a row, or their mean, sum, or mean weighted by `weight`.
+    weight : array_like, optional
+        Multiplies the results, with whose shape it broadcasts. The mean divides by the number of
+        rows, the weighted mean by the sum of the weights.
     check : bool
         Raise a ValueError that names the first row that is no distribution.
 
@@ -150,7 +164,7 @@ def log_loss(
     >>> print(fe.log_loss([0, 2], [[0.5, 0.25, 0.25], [0.5, 0.25, 0.25]], base=2))
     [1. 2.]
     """
-    check_reduction(reduction, keepdims)
+    check_reduction(reduction, weight, keepdims)
     indices = as_array(labels, "labels")
     if indices.dtype.kind not in "biu":
         raise TypeError(
@@ -175,6 +189,7 @@ def log_loss(
                 True,
                 out,
                 reduction,
+                weight,
                 check,
                 summed_by=BINARY_CROSS_ENTROPY_SUM,
             )
@@ -193,35 +208,20 @@ def log_loss(
     if check:
         check_rows(Rows([array], ["prob"], position), ["prob"], dtype, False)
     vector = parameters(SURPRISAL, base, log_floor, False)
-    parts = _picked(rows, indices, dtype, vector)
-    if reduction != "none":
-        result, status = sum_results(parts, indices.size, dtype, reduction)
-    else:
+    if reduction == "none":
         shape = array.shape[:position] + (1,) * keepdims + array.shape[position + 1 :]
         check_out(out, shape, dtype)
-        result, status = np.empty(shape, dtype), 0
-        flat = np.squeeze(result, axis=position) if keepdims else result
-        for index, values, invalid in parts:
-            flat[index] = values
-            status |= invalid
+        flat = np.empty(indices.shape, dtype)
+        status = SURPRISAL.picked(rows, indices, vector, flat)
+        result = weigh(flat, weight).reshape(shape)
+    else:
+        weights = None if weight is None else weights_of(weight, indices.shape)
+        result, status = SURPRISAL.reduced(
+            (rows,), 0, vector, dtype, reduction, weights, labels=indices
+        )
     if status:
         _core.report_invalid("log_loss")
     return deliver(result, out)
-
-
-def _picked(
-    rows: Array, labels: Array, dtype: np.dtype[Any], vector: Array
-) -> Iterator[tuple[Index, Array, int]]:
-    """Yield the surprisal of each row's label, block by block."""
-    for index in blocks(labels.shape, PICKED_ROWS):
-        chosen = labels[index].astype(np.int64)
-        if rows.dtype == dtype:
-            entries = _core.pick(rows[index], chosen)
-        else:
-            entries = np.take_along_axis(rows[index], chosen[..., None], axis=-1)[..., 0]
-        entries = np.ascontiguousarray(entries, dtype=dtype).reshape(chosen.shape)
-        values = np.empty(chosen.shape, dtype)
-        yield index, values, SURPRISAL.compute((entries,), vector, values)
 
 
 def _check_labels(labels: Array, classes: int, reason: str) -> None:

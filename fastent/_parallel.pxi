@@ -4,6 +4,8 @@ a. Rows, and elements, depend on nothing beside them: any cut gives the same bit
 b. One long row is cut into the segments of csrc/fastent.h, which are then joined in their order.
 c. Tasks take tens of microseconds each, and number at most TASKS, so that each has a place of its
    own for its status on the stack. Less work than PARALLEL_ENTRIES is not worth waking a thread.
+d. Between two tasks the calling thread looks, every so often, whether a signal waits for Python:
+   Ctrl-C ends a long call.
 """
 
 from fastent._kernels cimport fe_enter, fe_leave, fe_mode, fe_parallel, fe_scratch_peak
@@ -12,6 +14,8 @@ cdef enum:
     TASKS = 256
     PARALLEL_ENTRIES = 65536  # some 50 microseconds
     TASK_ENTRIES = 16384
+    LONG_ROW = 64  # segments from which a row is cut even if there are many rows
+    STOPPED = -2  # by the handler of a signal, whose exception is set
 
 cdef int threads = 1
 
@@ -32,21 +36,50 @@ def scratch_peak():
     return fe_scratch_peak()
 
 
+# ---- signals ----------------------------------------------------------------------------------
+
+cdef extern from "Python.h" nogil:
+    unsigned long PyThread_get_thread_ident()
+
+cdef extern from "Python.h":
+    int PyErr_CheckSignals()
+    void *PyErr_Occurred()
+
+cdef unsigned long main_thread = __import__("threading").main_thread().ident
+
+
+cdef int interrupted() noexcept nogil:
+    """Run the handlers of signals that came; nonzero if one of them raised.
+
+    Only the main thread does, for only there Python runs them. (At exit other threads must not ask
+    for the interpreter either: they would be ended on the spot, the pool still at their work.)
+    """
+    if PyThread_get_thread_ident() != main_thread:
+        return 0
+    with gil:
+        return PyErr_CheckSignals()
+
+
+# ---- tasks ------------------------------------------------------------------------------------
+
 cdef struct Job:
     const fe_measure *table
     const fe_measure *measure
-    const Rows *work
+    const Work *work
     const fe_params *params
     Py_ssize_t share  # rows, elements or segments a task
     int status[TASKS]
-    # elements
-    const char **data
-    const Py_ssize_t *steps
-    const Kind *kinds
-    # segments of one row
-    double *high
-    double *low
+    double *doubles  # NULL, or where results are put as doubles
+    # segments, a task each: of one row, or of results
+    Py_ssize_t begun
+    double high[TASKS]
+    double low[TASKS]
+    int first  # operand
     Py_ssize_t row
+    const double *inverse[2]
+    const View *weights
+    double weight_high[TASKS]
+    double weight_low[TASKS]
 
 
 cdef Py_ssize_t share_of(Py_ssize_t items, Py_ssize_t entries_each, Py_ssize_t multiple) noexcept nogil:
@@ -56,177 +89,194 @@ cdef Py_ssize_t share_of(Py_ssize_t items, Py_ssize_t entries_each, Py_ssize_t m
     return (share + multiple - 1) // multiple * multiple
 
 
-cdef int joined(const Job *job, Py_ssize_t tasks) noexcept nogil:
-    cdef Py_ssize_t i
+cdef Py_ssize_t segments_of(Py_ssize_t entries) noexcept nogil:
+    return (entries + FE_SEGMENT - 1) // FE_SEGMENT
+
+
+cdef int run_tasks(void (*task)(void *, size_t) noexcept nogil, Job *job, Py_ssize_t items) noexcept nogil:
+    """Work on all items, `share` a task; return the joined status."""
+    cdef Py_ssize_t tasks = (items + job.share - 1) // job.share, i
     cdef int status = 0
+    if fe_parallel(task, job, tasks, threads, interrupted) != 0:
+        return STOPPED
     for i in range(tasks):
         if job.status[i] < 0:
-            return -1
+            return job.status[i]
         status |= job.status[i]
     return status
 
 
-# ---- rows -------------------------------------------------------------------------------------
-
 cdef void rows_task(void *context, size_t index) noexcept nogil:
     cdef Job *job = <Job *> context
-    cdef Rows work = job.work[0]
-    cdef Py_ssize_t start = index * job.share
+    cdef Py_ssize_t start = index * job.share, end = min(start + job.share, job.work.rows)
     cdef fe_mode mode = fe_enter()
-    cdef int i
-    for i in range(work.operands):
-        work.data[i] = work.data[i] + start * work.outer[i]
-    work.out += start * work.out_step
-    work.rows = min(job.share, work.rows - start)
-    job.status[index] = rows_loop(job.table, job.measure, &work, job.params)
+    job.status[index] = rows_loop(job.table, job.measure, job.work, job.params, start, end,
+                                  NULL if job.doubles == NULL else job.doubles + start)
     fe_leave(mode, 0)
 
 
-cdef void segments_task(void *context, size_t index) noexcept nogil:
-    """Sum some segments of one contiguous row, each for itself."""
+cdef void map_task(void *context, size_t index) noexcept nogil:
     cdef Job *job = <Job *> context
-    cdef const Rows *work = job.work
+    cdef Py_ssize_t start = index * job.share, end = min(start + job.share, job.work.rows)
+    cdef fe_mode mode = fe_enter()
+    job.status[index] = map_loop(job.measure, job.work, job.params, start, end,
+                                 NULL if job.doubles == NULL else job.doubles + start)
+    fe_leave(mode, 0)
+
+
+# ---- one long row -----------------------------------------------------------------------------
+
+cdef void segment_task(void *context, size_t index) noexcept nogil:
+    """Sum a segment of one row."""
+    cdef Job *job = <Job *> context
+    cdef const Work *work = job.work
+    cdef Scratch scratch
     cdef fe_block block
-    cdef Py_ssize_t first = index * job.share * FE_SEGMENT, k = index * job.share
-    cdef Py_ssize_t end = min(first + job.share * FE_SEGMENT, work.columns)
-    cdef Py_ssize_t itemsize = 4 if work.real == FE_F32 else 8
+    cdef Py_ssize_t column = (job.begun + <Py_ssize_t> index) * FE_SEGMENT
     cdef fe_mode mode = fe_enter()
     cdef double high[16]
     cdef double low[16]
-    cdef unsigned status = 0
-    cdef int i
-    block.rows = 1
-    block.row_length = work.columns
-    for i in range(work.operands):
-        block.stride[i] = 0
-        block.step[i] = 0
-        block.inverse[i] = NULL
-    while first < end:
-        block.columns = min(<Py_ssize_t> FE_SEGMENT, end - first)
-        for i in range(work.operands):
-            block.operand[i] = work.data[i] + job.row * work.outer[i] + first * itemsize
-        memset(high, 0, sizeof(high))
-        memset(low, 0, sizeof(low))
-        status |= job.measure.accumulate[work.real](&block, job.params, high, low)
-        job.high[k] = high[0]
-        job.low[k] = low[0]
-        k += 1
-        first += FE_SEGMENT
+    cdef int status = open_scratch(&scratch, job.measure, work, 1, False), i
+    memset(high, 0, sizeof(high))
+    memset(low, 0, sizeof(low))
+    if status == 0:
+        block.rows = 1
+        block.row_length = work.columns
+        block.columns = min(<Py_ssize_t> FE_SEGMENT, work.columns - column)
+        for i in range(job.measure.operands):
+            place(work, &scratch, job.first + i, job.row, 1, column, block.columns, False, &block,
+                  i)
+            block.inverse[i] = job.inverse[i]
+        status = job.measure.accumulate[work.real](&block, job.params, high, low)
+        close_scratch(&scratch)
+    job.high[index] = high[0]
+    job.low[index] = low[0]
     job.status[index] = status
     fe_leave(mode, 0)
 
 
-cdef int long_rows(Job *job) noexcept nogil:
-    """Few rows of many segments: every row over all threads."""
-    cdef const Rows *work = job.work
-    cdef Py_ssize_t segments = (work.columns + FE_SEGMENT - 1) // FE_SEGMENT, k
-    cdef Py_ssize_t tasks = (segments + job.share - 1) // job.share
-    cdef Py_ssize_t itemsize = 4 if work.real == FE_F32 else 8
-    cdef double high[16]
-    cdef double low[16]
-    cdef double result[16]
-    cdef int status = 0
-    job.high = <double *> fe_allocate(2 * segments * sizeof(double))
-    if job.high == NULL:
-        return -1
-    job.low = job.high + segments
-    for job.row in range(work.rows):
-        fe_parallel(segments_task, job, tasks, threads)
-        status |= joined(job, tasks)
-        memset(high, 0, sizeof(high))
-        memset(low, 0, sizeof(low))
-        high[0] = job.high[0]
-        low[0] = job.low[0]
-        for k in range(1, segments):
-            fe_combine(high, low, job.high + k, job.low + k, 1)
-        job.measure.finish[work.real](high, low, 1, job.params, result)
-        memcpy(work.out + job.row * work.out_step, result, itemsize)
-    fe_release(job.high, 2 * segments * sizeof(double))
+cdef void join(double *high, double *low, const double *more_high, const double *more_low,
+               Py_ssize_t count, bint begin) noexcept nogil:
+    """Add the sums of some segments, in order; the very first is the sum to begin with."""
+    cdef Py_ssize_t k
+    if begin:
+        high[0] = more_high[0]
+        low[0] = more_low[0]
+    for k in range(1 if begin else 0, count):
+        fe_combine(high, low, more_high + k, more_low + k, 1)
+
+
+cdef int sum_long_row(Job *job, double *high, double *low) noexcept nogil:
+    """Sum all segments of one row into high[0] + low[0]."""
+    cdef Py_ssize_t segments = segments_of(job.work.columns), part
+    cdef int status = 0, state
+    memset(high, 0, 16 * sizeof(double))
+    memset(low, 0, 16 * sizeof(double))
+    job.begun = 0
+    job.share = 1
+    while job.begun < segments:
+        part = min(<Py_ssize_t> TASKS, segments - job.begun)
+        state = run_tasks(segment_task, job, part)
+        if state < 0:
+            return state
+        status |= state
+        join(high, low, job.high, job.low, part, job.begun == 0)
+        job.begun += part
     return status
 
 
-cdef int rows_parallel(const fe_measure *table, const fe_measure *measure, const Rows *work,
-                       const fe_params *params) noexcept nogil:
-    """As rows_loop, on all threads where there is enough to do."""
+cdef int long_rows(Job *job) noexcept nogil:
+    """Few rows of many segments: every row over all threads."""
+    cdef const Work *work = job.work
+    cdef const fe_measure *measure = job.measure
+    cdef double high[16]
+    cdef double low[16]
+    cdef double inverses[2][FE_INVERSE]
+    cdef double result[16]
+    cdef int status = 0, state = 0, k
+    job.inverse[0] = job.inverse[1] = NULL
+    for job.row in range(work.rows):
+        if job.params.flags & FE_NORMALIZE:
+            job.measure = &job.table[TOTAL]
+            job.inverse[0] = job.inverse[1] = NULL
+            for k in range(work.operands):
+                job.first = k
+                state = sum_long_row(job, high, low)
+                if state < 0:
+                    break
+                status |= state
+                invert(high, low, 1, inverses[k])
+            job.measure = measure
+            for k in range(work.operands):
+                job.inverse[k] = inverses[k]
+        job.first = 0
+        if state >= 0:
+            state = sum_long_row(job, high, low)
+        if state < 0:
+            break
+        status |= state
+        if job.doubles != NULL:
+            measure.finish[FE_F64](high, low, 1, job.params, job.doubles + job.row)
+        else:
+            measure.finish[work.real](high, low, 1, job.params, result)
+            put_results(work, job.row, 1, <const char *> result)
+    return state if state < 0 else status
+
+
+# ---- doors ------------------------------------------------------------------------------------
+
+cdef int rows_parallel(const fe_measure *table, const fe_measure *measure, const Work *work,
+                       const fe_params *params, double *doubles) noexcept nogil:
+    """Results of all rows, on all threads where there is enough to do."""
     cdef Job job
-    cdef Py_ssize_t itemsize = 4 if work.real == FE_F32 else 8, tasks
-    cdef bint contiguous = True
-    cdef int i
-    if threads < 2 or work.rows * work.columns < PARALLEL_ENTRIES:
-        return rows_loop(table, measure, work, params)
+    cdef Py_ssize_t entries = work.rows * work.columns
+    if entries < PARALLEL_ENTRIES:
+        return rows_loop(table, measure, work, params, 0, work.rows, doubles)
     job.table = table
     job.measure = measure
     job.work = work
     job.params = params
-    for i in range(work.operands):
-        contiguous = contiguous and work.core[i] == itemsize
-    if (contiguous and work.rows < 2 * threads and work.columns >= 2 * FE_SEGMENT
-            and not params.flags & FE_NORMALIZE):
-        job.share = share_of((work.columns + FE_SEGMENT - 1) // FE_SEGMENT, FE_SEGMENT, 1)
+    job.doubles = doubles
+    if work.columns >= 2 * FE_SEGMENT and (
+            work.rows < 2 * threads or work.columns >= LONG_ROW * FE_SEGMENT):
         return long_rows(&job)
     job.share = share_of(work.rows, work.columns, 256 if work.columns <= FE_SHORT else 1)
-    tasks = (work.rows + job.share - 1) // job.share
-    fe_parallel(rows_task, &job, tasks, threads)
-    return joined(&job, tasks)
+    if job.share > 64:
+        job.share = (job.share + 63) // 64 * 64
+    return run_tasks(rows_task, &job, work.rows)
 
 
-# ---- elements ---------------------------------------------------------------------------------
-
-cdef void map_task(void *context, size_t index) noexcept nogil:
-    cdef Job *job = <Job *> context
-    cdef const Rows *work = job.work
-    cdef const char *data[2]
-    cdef Py_ssize_t start = index * job.share
-    cdef fe_mode mode = fe_enter()
-    cdef int i
-    for i in range(work.operands):
-        data[i] = job.data[i] + start * job.steps[i]
-    job.status[index] = map_loop(job.measure, work.real, min(job.share, work.rows - start), data,
-                                 job.steps, job.kinds, work.out + start * work.out_step,
-                                 work.out_step, job.params)
-    fe_leave(mode, 0)
-
-
-cdef bint overlap(const char *out, Py_ssize_t out_step, const char *data, Py_ssize_t step,
-                  Py_ssize_t count) noexcept nogil:
-    """Whether an output shares memory with an operand of other elements.
+cdef bint overlap(const Work *work, int k) noexcept nogil:
+    """Whether the result shares memory with other elements of an operand.
 
     NumPy lets a ufunc write behind what it has read, which is right in order alone.
     """
-    cdef const char *out_first = out + min(<Py_ssize_t> 0, (count - 1) * out_step)
-    cdef const char *out_last = out + max(<Py_ssize_t> 0, (count - 1) * out_step) + 8
-    cdef const char *first = data + min(<Py_ssize_t> 0, (count - 1) * step)
-    cdef const char *last = data + max(<Py_ssize_t> 0, (count - 1) * step) + 8
-    if out == data and out_step == step:
+    cdef const View *view = &work.view[k]
+    cdef Py_ssize_t steps = work.rows - 1, step = view.strides[0], out_step = work.outer[RESULT]
+    cdef const char *out = work.view[RESULT].data
+    cdef const char *out_first = out + min(<Py_ssize_t> 0, steps * out_step)
+    cdef const char *out_last = out + max(<Py_ssize_t> 0, steps * out_step) + 8
+    cdef const char *first = view.data + min(<Py_ssize_t> 0, steps * step)
+    cdef const char *last = view.data + max(<Py_ssize_t> 0, steps * step) + 8
+    if view.axes > 1 or out == view.data and out_step == step:
         return False
     return out_first < last and first < out_last
 
 
-cdef int map_parallel(const fe_measure *measure, int real_type, Py_ssize_t count,
-                      const char **data, const Py_ssize_t *steps, const Kind *kinds, char *out,
-                      Py_ssize_t out_step, const fe_params *params) noexcept nogil:
-    """As map_loop, on all threads where there is enough to do."""
+cdef int map_parallel(const fe_measure *measure, const Work *work, const fe_params *params,
+                      double *doubles) noexcept nogil:
+    """Results of all elements, on all threads where there is enough to do."""
     cdef Job job
-    cdef Rows work
-    cdef Py_ssize_t tasks
-    cdef bint alone = threads < 2 or count < PARALLEL_ENTRIES // 4
-    cdef int i
-    for i in range(measure.operands):
-        alone = alone or overlap(out, out_step, data[i], steps[i], count)
+    cdef bint alone = work.rows < PARALLEL_ENTRIES // 4
+    cdef int k
+    if doubles == NULL:
+        for k in range(work.operands):
+            alone = alone or overlap(work, k)
     if alone:
-        return map_loop(measure, real_type, count, data, steps, kinds, out, out_step, params)
-    work.operands = measure.operands
-    work.real = real_type
-    work.rows = count
-    work.out = out
-    work.out_step = out_step
+        return map_loop(measure, work, params, 0, work.rows, doubles)
     job.measure = measure
-    job.work = &work
+    job.work = work
     job.params = params
-    job.data = data
-    job.steps = steps
-    job.kinds = kinds
-    job.share = share_of(count, 4, MAP_BLOCK)
-    tasks = (count + job.share - 1) // job.share
-    fe_parallel(map_task, &job, tasks, threads)
-    return joined(&job, tasks)
+    job.doubles = doubles
+    job.share = share_of(work.rows, 4, MAP_BLOCK)
+    return run_tasks(map_task, &job, work.rows)

@@ -1,12 +1,11 @@
-"""Plan a call: parameters, axes, pieces. Nothing here computes a measure.
+"""Plan a call: parameters, axes, weights, results. Nothing here computes a measure.
 
-Axes are moved and broadcast as views. What the kernels cannot read as it is, because of its dtype,
-byte order or layout, is cut into pieces of at most ``PIECE`` entries, which are converted into a
-scratch buffer one by one, never the whole.
+Axes are moved and broadcast as views, which the loops of ``_core`` read whatever their strides and
+dtypes are: nothing is copied here.
 """
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from functools import lru_cache
 from numbers import Real
 from typing import Any
@@ -14,16 +13,13 @@ from typing import Any
 import numpy as np
 from numpy.lib.array_utils import normalize_axis_tuple
 
-from fastent._arrays import Array
-from fastent._core import BITS, NORMALIZE, SEGMENT, Measure
+from fastent._arrays import Array, as_array
+from fastent._core import BITS, NORMALIZE, Measure
 
 Axis = int | tuple[int, ...] | None
 Index = tuple[int | slice, ...]
 
-REDUCTIONS = ("none", "mean", "sum")
-
-# Entries that are converted at a time: 64 KiB of float32, 128 KiB of float64.
-PIECE = SEGMENT // 2
+REDUCTIONS = ("none", "mean", "sum", "weighted_mean")
 
 # 1/log(base) to twice the precision of a double, for the bases that people use.
 INVERSE_LOGS = {
@@ -87,13 +83,26 @@ def _inverse_log(base: float) -> tuple[float, float]:
         return float(inverse), float(inverse - Decimal(float(inverse)))
 
 
-def check_reduction(reduction: str, keepdims: bool = False) -> None:
-    """Raise unless this is a reduction that exists."""
+def check_reduction(reduction: str, weight: Any, keepdims: bool = False) -> None:
+    """Raise unless this is a reduction that exists, with what it needs."""
     if reduction not in REDUCTIONS:
         known = ", ".join(repr(name) for name in REDUCTIONS)
         raise ValueError(f"reduction must be one of {known}, not {reduction!r}")
+    if reduction == "weighted_mean" and weight is None:
+        raise ValueError('reduction="weighted_mean" divides by the sum of weight, which is missing')
     if keepdims and reduction != "none":
         raise ValueError('keepdims=True keeps an axis of the rows: it needs reduction="none"')
+
+
+def weights_of(weight: Any, shape: tuple[int, ...]) -> Array:
+    """Return the weights of results of this shape as a view."""
+    array = as_array(weight, "weight")
+    try:
+        return np.broadcast_to(array, shape)
+    except ValueError:
+        raise ValueError(
+            f"weight has shape {array.shape}, the results that it multiplies {shape}"
+        ) from None
 
 
 # ---- axes ------------------------------------------------------------------------------------
@@ -128,7 +137,7 @@ class Rows:
                 f"{n} has shape {a.shape}" for n, a in zip(names, arrays, strict=True)
             )
             raise ValueError(f"{shapes}: they do not broadcast to common rows") from None
-        self.views = [np.broadcast_to(view, self.outer + self.core) for view in views]
+        self.views = tuple(np.broadcast_to(view, self.outer + self.core) for view in views)
         self.length = math.prod(self.core)
         self.count = math.prod(self.outer)
 
@@ -139,34 +148,7 @@ class Rows:
         return tuple(1 if i in self.axes else next(rest) for i in range(dimensions))
 
 
-# ---- pieces of arrays -------------------------------------------------------------------------
-
-
-def pieces_of(views: Sequence[Array], dtype: np.dtype[Any]) -> Iterator[tuple[Array, ...]]:
-    """Yield all entries of equally shaped views, in logical order, a segment at a time."""
-    shape = views[0].shape
-    cut = ([view[index] for view in views] for index in blocks(shape, PIECE))
-    return segments(cut, len(views), dtype)
-
-
-def segments(
-    chunks: Iterator[list[Array]], operands: int, dtype: np.dtype[Any]
-) -> Iterator[tuple[Array, ...]]:
-    """Join chunks of at most a piece, of any layout and dtype, to plain segments."""
-    buffers = [np.empty(SEGMENT + PIECE, dtype) for _ in range(operands)]
-    filled = 0
-    for chunk in chunks:
-        size = chunk[0].size
-        for buffer, part in zip(buffers, chunk, strict=True):
-            np.copyto(buffer[filled : filled + size].reshape(part.shape), part, casting="unsafe")
-        filled += size
-        if filled >= SEGMENT:
-            yield tuple(buffer[:SEGMENT] for buffer in buffers)
-            filled -= SEGMENT
-            for buffer in buffers:
-                buffer[:filled] = buffer[SEGMENT : SEGMENT + filled]
-    if filled:
-        yield tuple(buffer[:filled] for buffer in buffers)
+# ---- blocks -----------------------------------------------------------------------------------
 
 
 def blocks(shape: tuple[int, ...], largest: int) -> Iterator[Index]:
@@ -188,39 +170,6 @@ def blocks(shape: tuple[int, ...], largest: int) -> Iterator[Index]:
             yield (*lead, slice(start, start + step))
 
 
-def is_plain(array: Array, dtype: np.dtype[Any]) -> bool:
-    """Whether kernels can read this as it is."""
-    return array.dtype == dtype and array.flags.c_contiguous and array.flags.aligned
-
-
-def contiguous(piece: Array, dtype: np.dtype[Any], scratch: Array) -> Array:
-    """Return the piece as a plain array: itself, or converted into `scratch`."""
-    if is_plain(piece, dtype):
-        return piece
-    plain = scratch[: piece.size].reshape(piece.shape)
-    np.copyto(plain, piece, casting="unsafe")
-    return plain
-
-
-def merge_core(view: Array, count: int) -> Array | None:
-    """Return the view with its last `count` axes as one, or None if that takes a copy."""
-    if count == 1:
-        return view
-    outer, core = view.ndim - count, view.shape[view.ndim - count :]
-    step = view.strides[-1]
-    expected = step
-    for length, stride in zip(reversed(core), reversed(view.strides[outer:]), strict=True):
-        if length != 1 and stride != expected:
-            return None
-        expected *= length
-    return np.lib.stride_tricks.as_strided(
-        view,
-        (*view.shape[:outer], math.prod(core)),
-        (*view.strides[:outer], step),
-        writeable=False,
-    )
-
-
 # ---- results ----------------------------------------------------------------------------------
 
 
@@ -236,6 +185,16 @@ def check_out(out: Any, shape: tuple[int, ...], dtype: np.dtype[Any]) -> None:
         raise TypeError(f"out has dtype {out.dtype}, which cannot hold the result's {dtype}")
 
 
+def result_array(
+    out: Array | None, shape: tuple[int, ...], dtype: np.dtype[Any], operands: Iterable[Array]
+) -> Array:
+    """Return `out`, if results can be written there as they are made; else a new array."""
+    if out is not None and out.dtype == dtype and out.flags.behaved:
+        if not any(np.may_share_memory(out, operand) for operand in operands):
+            return out
+    return np.empty(shape, dtype)
+
+
 def deliver(result: Any, out: Array | None) -> Any:
     """Return `out` filled with the result, or the result: 0-d ones as NumPy scalars."""
     if out is None:
@@ -244,3 +203,14 @@ def deliver(result: Any, out: Array | None) -> Any:
         check_out(out, np.shape(result), np.asarray(result).dtype)
         out[...] = result
     return out
+
+
+def weigh(result: Any, weight: Any, where: Any = True) -> Any:
+    """Return results times their weights; an array is changed in place."""
+    if weight is None:
+        return result
+    weights = weights_of(weight, np.shape(result))
+    with np.errstate(all="ignore"):
+        if not isinstance(result, np.ndarray):
+            return type(result)(result * weights)
+        return np.multiply(result, weights, out=result, where=where, casting="same_kind")

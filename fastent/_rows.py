@@ -1,7 +1,6 @@
 """Measures of rows: one number a row, or their mean or sum.
 
-What is contiguous and of one dtype goes straight through ``Measure.direct``. Other arrays of the
-kernels' dtypes go through the gufunc, which walks any strides; the rest is converted in pieces.
+What is contiguous and of one dtype goes straight through ``Measure.direct``; the rest is planned.
 """
 
 from typing import Any
@@ -18,10 +17,11 @@ from fastent._plan import (
     check_out,
     check_reduction,
     deliver,
-    merge_core,
     parameters,
+    result_array,
+    weigh,
+    weights_of,
 )
-from fastent._run import row_results, sum_results, whole_sum
 
 
 def reduce_rows(
@@ -35,6 +35,7 @@ def reduce_rows(
     keepdims: bool,
     out: Array | None,
     reduction: str,
+    weight: Any,
     check: bool,
     additive: bool = True,
 ) -> Any:
@@ -47,11 +48,12 @@ def reduce_rows(
     arrays = values
     if not all(type(value) is np.ndarray for value in values):
         arrays = tuple(map(as_array, values, names))
-    if axis == -1 and reduction == "none" and out is None and not (keepdims or check):
-        result = measure.direct(arrays, vector)
-        if result is not None:
-            return result
-    check_reduction(reduction, keepdims)
+    if axis == -1 and reduction == "none" and out is None and weight is None:
+        if not (keepdims or check):
+            result = measure.direct(arrays, vector)
+            if result is not None:
+                return result
+    check_reduction(reduction, weight, keepdims)
     arrays = tuple(map(as_array, values, names))
     if not normalize:
         for array, name in zip(arrays, names, strict=True):
@@ -61,41 +63,20 @@ def reduce_rows(
     if check:
         check_rows(rows, names, dtype, normalize)
     if reduction == "none":
-        return _each_row(measure, rows, dtype, vector, keepdims, out)
-    scale = vector if reduction == "sum" else _core.divided(vector, rows.count)
-    if additive and not normalize:
-        result, status = whole_sum(measure, rows.views, dtype, scale)
+        shape = rows.kept_shape() if keepdims else rows.outer
+        check_out(out, shape, dtype)
+        result = result_array(out, shape, dtype, rows.views)
+        flat = np.squeeze(result, axis=rows.axes) if keepdims else result
+        status = measure.rows(rows.views, len(rows.core), vector, flat)
+        weigh(flat, weight)
+    elif additive and not normalize and weight is None:
+        scale = vector if reduction == "sum" else _core.divided(vector, rows.count)
+        result, status = measure.whole(rows.views, scale, dtype)
     else:
-        parts = row_results(measure, rows, dtype, vector)
-        result, status = sum_results(parts, rows.count, dtype, reduction)
+        weights = None if weight is None else weights_of(weight, rows.outer)
+        result, status = measure.reduced(
+            rows.views, len(rows.core), vector, dtype, reduction, weights
+        )
     if status:
         _core.report_invalid(measure.name)
-    return deliver(result, out)
-
-
-def _each_row(
-    measure: Measure,
-    rows: Rows,
-    dtype: np.dtype[Any],
-    vector: Array,
-    keepdims: bool,
-    out: Array | None,
-) -> Any:
-    """Return the results of all rows."""
-    shape = rows.kept_shape() if keepdims else rows.outer
-    check_out(out, shape, dtype)
-    merged = [merge_core(view, len(rows.core)) for view in rows.views]
-    native = all(view is not None and view.dtype == dtype and view.flags.aligned for view in merged)
-    overlaps = out is not None and any(np.may_share_memory(out, view) for view in rows.views)
-    result = np.empty(shape, dtype) if out is None or overlaps or out.dtype != dtype else out
-    flat = np.squeeze(result, axis=rows.axes) if keepdims else result
-    if native:
-        measure.ufunc(*merged, vector, out=flat)
-    else:
-        status = 0
-        for index, values, invalid in row_results(measure, rows, dtype, vector):
-            flat[index] = values
-            status |= invalid
-        if status:
-            _core.report_invalid(measure.name)
     return deliver(result, out)

@@ -5,7 +5,7 @@
 cdef struct Loop:
     int measure
     int real
-    Kind kinds[2]
+    int kinds[2]
 
 
 cdef void rows_ufunc(char **args, const cnp.npy_intp *dimensions, const cnp.npy_intp *steps,
@@ -15,27 +15,19 @@ cdef void rows_ufunc(char **args, const cnp.npy_intp *dimensions, const cnp.npy_
     cdef const fe_measure *measure = &table[loop.measure]
     cdef int operands = measure.operands, i
     cdef fe_params params
-    cdef Rows work
+    cdef Work work
     cdef fe_mode mode
     cdef int status
-    work.operands = operands
-    work.gather = fe_isas[chosen].gather
-    work.real = loop.real
-    work.rows = dimensions[0]
-    work.columns = dimensions[1]
+    start_work(&work, operands, loop.real, dimensions[0], dimensions[1])
     for i in range(operands):
-        work.data[i] = args[i]
-        work.outer[i] = steps[i]
-        work.core[i] = steps[operands + 2 + i]
-    work.out = args[operands + 1]
-    work.out_step = steps[operands + 1]
+        set_rows(&work, i, args[i], steps[i], steps[operands + 2 + i])
+    set_result(&work, args[operands + 1], steps[operands + 1])
     read_parameters(args[operands], steps[2 * operands + 2], &params)
     mode = fe_enter()
-    status = rows_parallel(table, measure, &work, &params)
+    status = rows_parallel(table, measure, &work, &params, NULL)
     fe_leave(mode, 0 if status < 0 else <unsigned> status)
     if status < 0:
-        with gil:
-            raise_in_ufunc()
+        fail_in_ufunc(status)
 
 
 cdef void map_ufunc(char **args, const cnp.npy_intp *dimensions, const cnp.npy_intp *steps,
@@ -43,43 +35,36 @@ cdef void map_ufunc(char **args, const cnp.npy_intp *dimensions, const cnp.npy_i
     """Inner loop of a pointwise measure and its three scalars."""
     cdef const Loop *loop = <const Loop *> data
     cdef const fe_measure *measure = &table[loop.measure]
-    cdef int operands = measure.operands
+    cdef int operands = measure.operands, i
     cdef fe_params params
+    cdef Work work
     cdef fe_mode mode
-    cdef unsigned status
+    cdef int status
     if dimensions[0] == 0:
         return
     params.scale_high = (<const double *> args[operands])[0]
     params.scale_low = (<const double *> args[operands + 1])[0]
     params.log_floor = (<const double *> args[operands + 2])[0]
     params.flags = 0
+    start_work(&work, operands, loop.real, dimensions[0], 1)
+    for i in range(operands):
+        set_elements(&work, i, args[i], steps[i], loop.kinds[i])
+    set_result(&work, args[operands + 3], steps[operands + 3])
     mode = fe_enter()
-    status = map_parallel(measure, loop.real, dimensions[0], <const char **> args, <const Py_ssize_t *> steps, &loop.kinds[0],
-                      args[operands + 3], steps[operands + 3], &params)
-    fe_leave(mode, status)
-
-
-cdef void pick_ufunc(char **args, const cnp.npy_intp *dimensions, const cnp.npy_intp *steps,
-                     void *data) noexcept nogil:
-    """Inner loop of "(n),()->()": the entry that a label names. Labels are checked before."""
-    cdef const Loop *loop = <const Loop *> data
-    cdef Py_ssize_t r
-    cdef const char *entry
-    for r in range(dimensions[0]):
-        entry = args[0] + r * steps[0] + (<const long long *> (args[1] + r * steps[1]))[0] * steps[3]
-        if loop.real == FE_F32:
-            (<float *> (args[2] + r * steps[2]))[0] = (<const float *> entry)[0]
-        else:
-            (<double *> (args[2] + r * steps[2]))[0] = (<const double *> entry)[0]
+    status = map_parallel(measure, &work, &params, NULL)
+    fe_leave(mode, 0 if status < 0 else <unsigned> status)
+    if status < 0:
+        fail_in_ufunc(status)
 
 
 cdef extern from "Python.h":
     void PyErr_SetNone(object)
 
 
-cdef void raise_in_ufunc() noexcept with gil:
-    """Leave a MemoryError for NumPy to find after the loop."""
-    PyErr_SetNone(MemoryError)
+cdef void fail_in_ufunc(int status) noexcept with gil:
+    """Leave an exception for NumPy to find after the loop."""
+    if status == NO_MEMORY:
+        PyErr_SetNone(MemoryError)
 
 
 # ---- making them ------------------------------------------------------------------------------
@@ -87,6 +72,8 @@ cdef void raise_in_ufunc() noexcept with gil:
 # The dtypes that targets are read in, each against float32 and float64 probabilities.
 cdef int[8] TARGET_TYPES = [cnp.NPY_FLOAT, cnp.NPY_DOUBLE, cnp.NPY_BOOL, cnp.NPY_BYTE,
                             cnp.NPY_UBYTE, cnp.NPY_INT32, cnp.NPY_INT64, cnp.NPY_UINT64]
+cdef int[8] TARGET_KINDS = [FE_KIND_F32, FE_KIND_F64, FE_KIND_BOOL, FE_KIND_I8, FE_KIND_U8,
+                            FE_KIND_I32, FE_KIND_I64, FE_KIND_U64]
 
 
 cdef object make_ufunc(int measure):
@@ -108,14 +95,14 @@ cdef object make_ufunc(int measure):
                 continue  # float32 with float64: promoted by NumPy
             loops[i].measure = measure
             loops[i].real = real_type
-            loops[i].kinds[0] = loops[i].kinds[1] = KIND_F32 if real_type == FE_F32 else KIND_F64
+            loops[i].kinds[0] = loops[i].kinds[1] = TARGET_KINDS[real_type]
             for k in range(inputs + 1):
                 types[i * (inputs + 1) + k] = cnp.NPY_DOUBLE
             for k in range(m.operands):
                 types[i * (inputs + 1) + k] = TARGET_TYPES[real_type]
             types[i * (inputs + 1) + inputs] = TARGET_TYPES[real_type]
             if targets and target > 1:
-                loops[i].kinds[0] = <Kind> target
+                loops[i].kinds[0] = TARGET_KINDS[target]
                 types[i * (inputs + 1)] = TARGET_TYPES[target]
             data[i] = &loops[i]
             functions[i] = <cnp.PyUFuncGenericFunction> (
@@ -127,26 +114,3 @@ cdef object make_ufunc(int measure):
     return cnp.PyUFunc_FromFuncAndDataAndSignature(
         functions, data, types, count, inputs, 1, cnp.PyUFunc_None, m.name, NULL, 0,
         b"(n),(k)->()" if m.operands == 1 else b"(n),(n),(k)->()")
-
-
-cdef object make_pick():
-    cdef Loop *loops = <Loop *> malloc(2 * sizeof(Loop))
-    cdef void **data = <void **> malloc(2 * sizeof(void *))
-    cdef cnp.PyUFuncGenericFunction *functions = <cnp.PyUFuncGenericFunction *> malloc(
-        2 * sizeof(cnp.PyUFuncGenericFunction))
-    cdef char *types = <char *> malloc(6)
-    cdef int i
-    if loops == NULL or data == NULL or functions == NULL or types == NULL:
-        raise MemoryError
-    for i in range(2):
-        loops[i].real = i
-        data[i] = &loops[i]
-        functions[i] = <cnp.PyUFuncGenericFunction> pick_ufunc
-        types[3 * i] = types[3 * i + 2] = TARGET_TYPES[i]
-        types[3 * i + 1] = cnp.NPY_INT64
-    return cnp.PyUFunc_FromFuncAndDataAndSignature(functions, data, types, 2, 2, 1,
-                                                   cnp.PyUFunc_None, b"pick", NULL, 0,
-                                                   b"(n),()->()")
-
-
-pick = make_pick()

@@ -1,0 +1,127 @@
+"""Included by _core.pyx: the sum, the mean and the weighted mean of results that nobody sees.
+
+Results are made a segment (FE_SEGMENT) at a time, as doubles, and added there and then, so nothing
+grows with their number. The segments' sums are joined in order: the same bits whatever the threads.
+"""
+
+cdef int SUM = find_measure(b"sum")
+cdef int WEIGHTED_SUM = find_measure(b"weighted_sum")
+
+cdef struct Sums:
+    double high[16]  # of results times weights
+    double low[16]
+    double weight_high[16]
+    double weight_low[16]
+
+
+cdef void sum_segment(Job *job, Py_ssize_t index, const double *values, double *weights) noexcept nogil:
+    """Sum the results of one segment, and their weights."""
+    cdef Py_ssize_t start = (job.begun + index) * FE_SEGMENT
+    cdef fe_block block
+    cdef fe_params params
+    cdef double high[16]
+    cdef double low[16]
+    cdef Work doubles
+    memset(&params, 0, sizeof(params))
+    memset(high, 0, sizeof(high))
+    memset(low, 0, sizeof(low))
+    block.rows = 1
+    block.columns = min(<Py_ssize_t> FE_SEGMENT, job.work.rows - start)
+    block.row_length = job.work.rows
+    block.stride[0] = block.stride[1] = 0
+    block.step[0] = block.step[1] = 0
+    block.inverse[0] = block.inverse[1] = NULL
+    if weights == NULL:
+        block.operand[0] = values
+        job.table[SUM].accumulate[FE_F64](&block, &params, high, low)
+    else:
+        doubles.itemsize = 8
+        fetch(job.weights, start, block.columns, <char *> weights, &doubles, NULL)
+        block.operand[0] = weights
+        block.operand[1] = values
+        job.table[WEIGHTED_SUM].accumulate[FE_F64](&block, &params, high, low)
+    job.high[index] = high[0]
+    job.low[index] = low[0]
+    if weights != NULL:
+        memset(high, 0, sizeof(high))
+        memset(low, 0, sizeof(low))
+        job.table[SUM].accumulate[FE_F64](&block, &params, high, low)
+        job.weight_high[index] = high[0]
+        job.weight_low[index] = low[0]
+
+
+cdef void reduce_task(void *context, size_t index) noexcept nogil:
+    """Make the results of one segment, and sum them."""
+    cdef Job *job = <Job *> context
+    cdef Py_ssize_t start = (job.begun + <Py_ssize_t> index) * FE_SEGMENT
+    cdef Py_ssize_t end = min(start + FE_SEGMENT, job.work.rows), room = FE_SEGMENT * sizeof(double)
+    cdef fe_mode mode = fe_enter()
+    cdef double *values = <double *> fe_allocate(room)
+    cdef double *weights = NULL
+    cdef int status = NO_MEMORY
+    if job.weights != NULL:
+        weights = <double *> fe_allocate(room)
+    if values != NULL and (weights != NULL or job.weights == NULL):
+        if job.measure.shape == FE_MAP:
+            status = map_loop(job.measure, job.work, job.params, start, end, values)
+        else:
+            status = rows_loop(job.table, job.measure, job.work, job.params, start, end, values)
+        sum_segment(job, index, values, weights)
+    fe_release(values, room)
+    fe_release(weights, room)
+    job.status[index] = status
+    fe_leave(mode, 0)
+
+
+cdef int reduce_few(Job *job, Py_ssize_t segments) noexcept nogil:
+    """Make all results by all threads, then sum them: there are too few segments for a task each."""
+    cdef Py_ssize_t room = job.work.rows * sizeof(double), k
+    cdef Py_ssize_t weights_room = min(room, <Py_ssize_t> (FE_SEGMENT * sizeof(double)))
+    cdef double *values = <double *> fe_allocate(room)
+    cdef double *weights = NULL
+    cdef int status = NO_MEMORY
+    if job.weights != NULL:
+        weights = <double *> fe_allocate(weights_room)
+    if values != NULL and (weights != NULL or job.weights == NULL):
+        if job.measure.shape == FE_MAP:
+            status = map_parallel(job.measure, job.work, job.params, values)
+        else:
+            status = rows_parallel(job.table, job.measure, job.work, job.params, values)
+        for k in range(segments):
+            sum_segment(job, k, values + k * FE_SEGMENT, weights)
+    fe_release(values, room)
+    fe_release(weights, weights_room)
+    return status
+
+
+cdef int reduce_results(Job *job, Sums *sums) noexcept nogil:
+    """Sum the results of all rows or elements, and the weights."""
+    cdef Py_ssize_t segments = segments_of(job.work.rows), part
+    cdef int status = 0, state
+    memset(sums, 0, sizeof(Sums))
+    job.begun = 0
+    job.share = 1
+    job.doubles = NULL
+    while job.begun < segments:
+        part = min(<Py_ssize_t> TASKS, segments - job.begun)
+        if segments < min(2 * threads, <int> TASKS):
+            state = reduce_few(job, segments)
+        else:
+            state = run_tasks(reduce_task, job, part)
+        if state < 0:
+            return state
+        status |= state
+        join(sums.high, sums.low, job.high, job.low, part, job.begun == 0)
+        if job.weights != NULL:
+            join(sums.weight_high, sums.weight_low, job.weight_high, job.weight_low, part,
+                 job.begun == 0)
+        job.begun += part
+    return status
+
+
+cdef double quotient(double high, double low, double other_high, double other_low) noexcept nogil:
+    """(high + low) / (other_high + other_low), rounded once but for a hair."""
+    cdef double first = high / other_high
+    cdef double rest = fma(-first, other_high, high) + (low - first * other_low)
+    cdef double whole = first + rest / other_high
+    return whole if whole == whole else first  # infinite, or nothing over nothing

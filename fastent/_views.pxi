@@ -1,0 +1,301 @@
+"""Included by _core.pyx: where operands lie in memory, and how they are read.
+
+a. An operand is a View: axes of any strides, of any dtype that csrc/read.h reads. Its entries have
+   an order, that of C; any run of them can be fetched into a buffer, whatever the axes.
+b. Work is what a call does: rows of entries, in all operands and the result. Rows that are equally
+   spaced everywhere form a run; those that kernels can read in place are not fetched.
+c. Where rows are nearer to each other than the entries of a row (Fortran order, axis 0) whole rows
+   are fetched by columns, and turned: memory is read in the order in which it lies.
+"""
+
+from libc.string cimport memcpy, memset
+
+from fastent._kernels cimport (
+    FE_F32, FE_F64, FE_KIND_BF16, FE_KIND_BOOL, FE_KIND_F32, FE_KIND_F64, FE_KIND_I8, FE_KIND_I32,
+    FE_KIND_I64, FE_KIND_U8, FE_KIND_U64, fe_gather, fe_isas, fe_read,
+)
+
+cdef enum:
+    AXES = 64  # NumPy's most
+    ARRAYS = 3  # two operands and a result
+    RESULT = 2
+    SHORT_RUN = 16  # rows
+
+cdef struct View:
+    const char *data
+    fe_read read
+    bint native  # aligned entries of the type that kernels read
+    int axes
+    Py_ssize_t shape[AXES]
+    Py_ssize_t strides[AXES]
+
+cdef struct Work:
+    int operands
+    int real
+    Py_ssize_t itemsize  # of what kernels read
+    Py_ssize_t rows
+    Py_ssize_t columns
+    const fe_gather *gather
+    View view[ARRAYS]  # the result's: data alone
+    bint in_place[ARRAYS]  # whether kernels can read rows of a run where they lie
+    Py_ssize_t outer[ARRAYS]  # bytes from row to row of a run
+    Py_ssize_t core[ARRAYS]  # bytes from entry to entry, where in_place
+    Py_ssize_t run  # rows
+    int leads  # axes over which runs are repeated
+    Py_ssize_t lead_shape[AXES]
+    Py_ssize_t lead[ARRAYS][AXES]
+    bint picked  # element r is entry number view[1][r] of row r of view[0]
+    Py_ssize_t entry  # bytes from entry to entry of such rows
+
+
+cdef const char *row_address(const Work *work, int k, Py_ssize_t row) noexcept nogil:
+    cdef Py_ssize_t rest = row // work.run, offset = row % work.run * work.outer[k]
+    cdef int axis
+    for axis in range(work.leads - 1, -1, -1):
+        offset += rest % work.lead_shape[axis] * work.lead[k][axis]
+        rest //= work.lead_shape[axis]
+    return work.view[k].data + offset
+
+
+# ---- fetching ---------------------------------------------------------------------------------
+
+cdef inline Py_ssize_t distance(Py_ssize_t stride) noexcept nogil:
+    return -stride if stride < 0 else stride
+
+
+cdef bint turned(const View *view) noexcept nogil:
+    """Whether fetching may turn, for which it needs a tile."""
+    cdef int last = view.axes - 1
+    return last > 0 and distance(view.strides[last - 1]) < distance(view.strides[last])
+
+
+cdef void turn(const View *view, const char *data, Py_ssize_t rows, char *to, const Work *work,
+               char *tile) noexcept nogil:
+    """Fetch whole rows along the last axis that are neighbours along the axis before."""
+    cdef Py_ssize_t columns = view.shape[view.axes - 1], step = view.strides[view.axes - 1]
+    cdef Py_ssize_t outer = view.strides[view.axes - 2], size = columns * work.itemsize, done, j
+    if outer == 0:  # a row that is broadcast
+        view.read(data, step, columns, to)
+        done = 1
+        while done < rows:
+            memcpy(to + done * size, to, min(done, rows - done) * size)
+            done += min(done, rows - done)
+        return
+    if view.native and outer == work.itemsize and step > 0 and step % work.itemsize == 0:
+        work.gather[work.real](data, rows, columns, step // work.itemsize, to)
+        return
+    for j in range(columns):
+        view.read(data + j * step, outer, rows, tile + j * rows * work.itemsize)
+    work.gather[work.real](tile, rows, columns, rows, to)
+
+
+cdef void fetch(const View *view, Py_ssize_t first, Py_ssize_t count, char *to, const Work *work,
+                char *tile) noexcept nogil:
+    """Read entries first .. first + count, in C order. A tile as large as `to` serves to turn."""
+    cdef Py_ssize_t index[AXES]
+    cdef const char *data = view.data
+    cdef int last = view.axes - 1, axis
+    cdef Py_ssize_t part, whole, moved
+    for axis in range(last, -1, -1):
+        index[axis] = first % view.shape[axis]
+        first //= view.shape[axis]
+        data += index[axis] * view.strides[axis]
+    while count > 0:
+        whole = 0
+        if tile != NULL and index[last] == 0 and turned(view):
+            whole = min(view.shape[last - 1] - index[last - 1], count // view.shape[last])
+        if whole > 1:
+            turn(view, data, whole, to, work, tile)
+            part = whole * view.shape[last]
+            axis, moved = last - 1, whole
+        else:
+            part = min(view.shape[last] - index[last], count)
+            view.read(data, view.strides[last], part, to)
+            axis, moved = last, part
+        to += part * work.itemsize
+        count -= part
+        while True:  # on by `moved` along the axis, carried to those before
+            index[axis] += moved
+            data += moved * view.strides[axis]
+            if index[axis] < view.shape[axis] or axis == 0:
+                break
+            data -= view.shape[axis] * view.strides[axis]
+            index[axis] = 0
+            axis -= 1
+            moved = 1
+
+
+# ---- from pointers ----------------------------------------------------------------------------
+
+cdef void start_work(Work *work, int operands, int real_type, Py_ssize_t rows,
+                     Py_ssize_t columns) noexcept nogil:
+    """Begin to describe rows that are one run."""
+    work.operands = operands
+    work.real = real_type
+    work.itemsize = 4 if real_type == FE_F32 else 8
+    work.rows = rows
+    work.columns = columns
+    work.gather = fe_isas[chosen].gather
+    work.run = max(rows, <Py_ssize_t> 1)
+    work.leads = 0
+    work.picked = False
+
+
+cdef inline fe_read read_of(int kind, bint swapped, int real_type) noexcept nogil:
+    return fe_isas[chosen].read[(kind * 2 + swapped) * 2 + real_type]
+
+
+cdef void set_rows(Work *work, int k, const char *data, Py_ssize_t outer, Py_ssize_t core) noexcept nogil:
+    """Operand k: rows `outer` bytes apart, their entries, of the kernels' type, `core`."""
+    cdef View *view = &work.view[k]
+    cdef bint one = outer == core * work.columns or work.rows == 1
+    view.data = data
+    view.read = read_of(FE_KIND_F32 if work.real == FE_F32 else FE_KIND_F64, False, work.real)
+    view.native = True
+    view.axes = 1 if one else 2
+    view.shape[0] = work.rows * work.columns if one else work.rows
+    view.strides[0] = core if one else outer
+    view.shape[1] = work.columns
+    view.strides[1] = core
+    work.in_place[k] = True
+    work.outer[k] = outer
+    work.core[k] = core if work.columns > 1 else work.itemsize
+
+
+cdef void set_elements(Work *work, int k, const char *data, Py_ssize_t step, int kind) noexcept nogil:
+    """Operand k: elements of some type, `step` bytes apart."""
+    cdef View *view = &work.view[k]
+    view.data = data
+    view.read = read_of(kind, False, work.real)
+    view.native = kind == (FE_KIND_F32 if work.real == FE_F32 else FE_KIND_F64)
+    view.axes = 1
+    view.shape[0] = work.rows
+    view.strides[0] = step
+    work.in_place[k] = False
+    work.outer[k] = step
+
+
+cdef void set_result(Work *work, char *out, Py_ssize_t step) noexcept nogil:
+    """Where results go, `step` bytes apart."""
+    work.view[RESULT].data = out
+    work.outer[RESULT] = step
+
+
+# ---- from arrays ------------------------------------------------------------------------------
+
+cdef int merge(int axes, Py_ssize_t *shape, Py_ssize_t *strides, int arrays) noexcept:
+    """Merge axes that are one in every array; array k's strides start at strides[k * AXES]."""
+    cdef int axis, kept = 0, k
+    cdef Py_ssize_t length
+    cdef bint one
+    for axis in range(axes):
+        length = shape[axis]
+        if length == 1:
+            continue
+        one = kept > 0
+        for k in range(arrays):
+            one = one and strides[k * AXES + kept - 1] == strides[k * AXES + axis] * length
+        if one:
+            shape[kept - 1] *= length
+        else:
+            shape[kept] = length
+            kept += 1
+        for k in range(arrays):
+            strides[k * AXES + kept - 1] = strides[k * AXES + axis]
+    if kept == 0:
+        shape[0] = 1
+        for k in range(arrays):
+            strides[k * AXES] = 0
+        return 1
+    return kept
+
+
+KINDS = {"?": 0, "f2": 9, "f4": 11, "f8": 12, "i1": 1, "u1": 2, "i2": 3, "u2": 4, "i4": 5,
+         "u4": 6, "i8": 7, "u8": 8}
+
+
+cdef fe_read reader(cnp.ndarray array, int real_type) except NULL:
+    """What reads entries of this array's dtype as floats or doubles."""
+    dtype = array.dtype
+    cdef int kind
+    if dtype.kind == "b":
+        kind = 0
+    elif dtype.name == "bfloat16":
+        kind = FE_KIND_BF16
+    else:
+        kind = KINDS[f"{dtype.kind}{dtype.itemsize}"]
+    return read_of(kind, not dtype.isnative, real_type)
+
+
+cdef bint native(cnp.ndarray array, int real_type) noexcept:
+    """Whether this is an aligned array of the kernels' type."""
+    cdef int wanted = cnp.NPY_FLOAT if real_type == FE_F32 else cnp.NPY_DOUBLE
+    return (cnp.PyArray_TYPE(array) == wanted
+            and cnp.PyArray_ISBEHAVED_RO(array))
+
+
+cdef int view_array(View *view, cnp.ndarray array, int real_type) except -1:
+    """Describe an array whose entries are to be read as floats or doubles."""
+    cdef int axis
+    view.data = <const char *> cnp.PyArray_DATA(array)
+    view.read = reader(array, real_type)
+    view.native = native(array, real_type)
+    for axis in range(cnp.PyArray_NDIM(array)):
+        view.shape[axis] = cnp.PyArray_DIM(array, axis)
+        view.strides[axis] = cnp.PyArray_STRIDE(array, axis)
+    view.axes = merge(cnp.PyArray_NDIM(array), view.shape, view.strides, 1)
+    return 0
+
+
+cdef int describe(Work *work, tuple arrays, int cores, cnp.ndarray out, int real_type) except -1:
+    """Work on arrays whose last `cores` axes hold a row, the others those of `out` (or None)."""
+    cdef Py_ssize_t shape[AXES]
+    cdef Py_ssize_t strides[ARRAYS * AXES]
+    cdef cnp.ndarray array = arrays[0]
+    cdef int outer = cnp.PyArray_NDIM(array) - cores, kept, k, axis
+    cdef Py_ssize_t row_shape[AXES]
+    cdef Py_ssize_t row_strides[AXES]
+    memset(strides, 0, sizeof(strides))
+    cdef Py_ssize_t rows = 1, columns = 1
+    for axis in range(outer):
+        shape[axis] = cnp.PyArray_DIM(array, axis)
+        rows *= shape[axis]
+    for axis in range(outer, outer + cores):
+        columns *= cnp.PyArray_DIM(array, axis)
+    start_work(work, len(arrays), real_type, rows, columns)
+    for k in range(work.operands):
+        array = arrays[k]
+        view_array(&work.view[k], array, real_type)
+        for axis in range(outer):
+            strides[k * AXES + axis] = cnp.PyArray_STRIDE(array, axis)
+        for axis in range(cores):
+            row_shape[axis] = cnp.PyArray_DIM(array, outer + axis)
+            row_strides[axis] = cnp.PyArray_STRIDE(array, outer + axis)
+        kept = merge(cores, row_shape, row_strides, 1)
+        work.core[k] = row_strides[0] if work.columns > 1 else work.itemsize
+        work.in_place[k] = work.view[k].native and kept == 1
+    if out is not None:
+        work.view[RESULT].data = <const char *> cnp.PyArray_DATA(out)
+        for axis in range(outer):
+            strides[RESULT * AXES + axis] = cnp.PyArray_STRIDE(out, axis)
+    kept = merge(outer, shape, strides, ARRAYS)
+    work.leads = kept - 1
+    work.run = max(shape[kept - 1], <Py_ssize_t> 1)
+    for k in range(ARRAYS):
+        work.outer[k] = strides[k * AXES + kept - 1]
+        for axis in range(kept - 1):
+            work.lead_shape[axis] = shape[axis]
+            work.lead[k][axis] = strides[k * AXES + axis]
+    if kept > 1 and work.run < SHORT_RUN:  # short runs are not worth a block each
+        work.in_place[0] = work.in_place[1] = False
+    return 0
+
+
+cdef int describe_picked(Work *work, cnp.ndarray rows, cnp.ndarray labels, int real_type) except -1:
+    """Work on one entry of each row along the last axis: that which its label names."""
+    describe(work, (rows,), 1, None, real_type)
+    view_array(&work.view[1], labels, FE_F64)
+    work.columns = 1
+    work.entry = cnp.PyArray_STRIDE(rows, cnp.PyArray_NDIM(rows) - 1)
+    work.picked = True
+    return 0
