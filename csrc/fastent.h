@@ -40,6 +40,12 @@ typedef struct fe_params {
  * that keeps the rest in range; the sum so scaled, high and low; 1/high. */
 #define FE_INVERSE 4
 
+/* Where to fetch from ahead of time: while entry k of a block is worked on, next + k * size. */
+typedef struct fe_ahead {
+  const char *next; /* NULL: some way behind the entry itself */
+  ptrdiff_t size;
+} fe_ahead;
+
 /* Rows of a block: operand i of row r starts at (char *)operand[i] + r * stride[i]. Entries of a
  * row are contiguous; blocks of short rows are contiguous as a whole. */
 typedef struct fe_block {
@@ -48,7 +54,8 @@ typedef struct fe_block {
   /* 0; or short rows that are neighbours in memory, their entries this many apart */
   size_t step[2];
   size_t rows, columns;
-  size_t row_length;        /* columns of the whole row, of which this block may be a piece */
+  size_t row_length; /* columns of the whole row, of which this block may be a piece */
+  fe_ahead ahead[2]; /* of what has been copied to the block, where the next one comes from */
   const double *inverse[2]; /* NULL, or FE_INVERSE numbers a row, see above */
 } fe_block;
 

@@ -307,8 +307,12 @@ INLINE void fe_fetch(const void *p, size_t bytes) {
 
 /* 8 KiB ahead: a window full of arithmetic does not run far enough ahead of its loads. */
 #define FE_PREFETCH_BYTES 8192
-INLINE void fe_prefetch(const void *p, size_t group_bytes) {
-  fe_fetch((const char *)p + FE_PREFETCH_BYTES, group_bytes);
+
+/* What to fetch while working from p on, which is entry `position` of a block. */
+INLINE fe_ahead fe_ahead_of(const fe_ahead *block, const void *p, size_t position, size_t distance,
+                            ptrdiff_t size) {
+  if (block->next == NULL) return (fe_ahead){(const char *)p + distance, size};
+  return (fe_ahead){block->next + position * block->size, block->size};
 }
 
 #endif

@@ -31,6 +31,10 @@ cdef extern from "fastent.h" nogil:
         double probability_floor
         unsigned flags
 
+    ctypedef struct fe_ahead:
+        const char *next
+        Py_ssize_t size
+
     ctypedef struct fe_block:
         const void *operand[2]
         Py_ssize_t stride[2]
@@ -38,6 +42,7 @@ cdef extern from "fastent.h" nogil:
         size_t rows
         size_t columns
         size_t row_length
+        fe_ahead ahead[2]
         const double *inverse[2]
 
     ctypedef unsigned (*fe_accumulate)(const fe_block *, const fe_params *, double *, double *) noexcept

@@ -60,7 +60,8 @@ cdef int open_scratch(Scratch *scratch, const fe_measure *measure, const Work *w
     cdef bint tile = False, fetched = False
     cdef int k
     memset(scratch, 0, sizeof(Scratch))
-    scratch.by_columns = measure.takes_columns and not normalize and rows > 1 and 1 < n <= FE_SHORT
+    scratch.by_columns = (measure.takes_columns and not normalize and n > 1
+                          and rows >= (2 if n <= FE_SHORT else SHORT_RUN))
     for k in range(work.operands):
         scratch.by_columns = (scratch.by_columns and work.in_place[k] and work.outer[k] == size
                               and work.core[k] > 0 and work.core[k] % size == 0)
@@ -99,11 +100,19 @@ cdef void place(const Work *work, const Scratch *scratch, int k, Py_ssize_t star
 
     `fetched` says that the buffer holds them already.
     """
+    cdef const View *view = &work.view[k]
+    cdef const char *after
     block.step[i] = 0
+    block.ahead[i].next = NULL
     if scratch.buffer[k] != NULL:
+        block.ahead[i].next = <const char *> scratch.buffer[k]
+        block.ahead[i].size = 0
         if not fetched:
-            fetch(&work.view[k], start * work.columns + column, rows * columns,
-                  <char *> scratch.buffer[k], work, <char *> scratch.tile)
+            after = fetch(view, start * work.columns + column, rows * columns,
+                          <char *> scratch.buffer[k], work, <char *> scratch.tile)
+            if not turned(view):
+                block.ahead[i].next = after
+                block.ahead[i].size = view.strides[view.axes - 1]
         block.operand[i] = scratch.buffer[k]
         block.stride[i] = columns * work.itemsize
         return

@@ -223,6 +223,13 @@ cdef int long_rows(Job *job) noexcept nogil:
     return state if state < 0 else status
 
 
+cdef Py_ssize_t rows_together(const Work *work) noexcept nogil:
+    """How many rows are best left to one thread: a block, or lines of memory that they share."""
+    if work.columns <= FE_SHORT:
+        return BLOCK_ROWS
+    return 1 if distance(work.outer[0]) >= distance(work.core[0]) else BLOCK_ROWS
+
+
 # ---- doors ------------------------------------------------------------------------------------
 
 cdef int rows_parallel(const fe_measure *table, const fe_measure *measure, const Work *work,
@@ -240,9 +247,7 @@ cdef int rows_parallel(const fe_measure *table, const fe_measure *measure, const
     if work.columns >= 2 * FE_SEGMENT and (
             work.rows < 2 * threads or work.columns >= LONG_ROW * FE_SEGMENT):
         return long_rows(&job)
-    job.share = share_of(work.rows, work.columns, 256 if work.columns <= FE_SHORT else 1)
-    if job.share > 64:
-        job.share = (job.share + 63) // 64 * 64
+    job.share = share_of(work.rows, work.columns, rows_together(work))
     return run_tasks(rows_task, &job, work.rows)
 
 

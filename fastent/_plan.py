@@ -189,10 +189,10 @@ def result_array(
     out: Array | None, shape: tuple[int, ...], dtype: np.dtype[Any], operands: Iterable[Array]
 ) -> Array:
     """Return `out`, if results can be written there as they are made; else a new array."""
-    if out is not None and out.dtype == dtype and out.flags.behaved:
-        if not any(np.may_share_memory(out, operand) for operand in operands):
-            return out
-    return np.empty(shape, dtype)
+    if out is None or out.dtype != dtype or not out.flags.behaved:
+        return np.empty(shape, dtype)
+    overlaps = any(np.may_share_memory(out, operand) for operand in operands)
+    return np.empty(shape, dtype) if overlaps else out
 
 
 def deliver(result: Any, out: Array | None) -> Any:

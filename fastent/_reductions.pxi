@@ -30,6 +30,7 @@ cdef void sum_segment(Job *job, Py_ssize_t index, const double *values, double *
     block.row_length = job.work.rows
     block.stride[0] = block.stride[1] = 0
     block.step[0] = block.step[1] = 0
+    block.ahead[0].next = block.ahead[1].next = NULL
     block.inverse[0] = block.inverse[1] = NULL
     if weights == NULL:
         block.operand[0] = values

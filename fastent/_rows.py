@@ -48,11 +48,11 @@ def reduce_rows(
     arrays = values
     if not all(type(value) is np.ndarray for value in values):
         arrays = tuple(map(as_array, values, names))
-    if axis == -1 and reduction == "none" and out is None and weight is None:
-        if not (keepdims or check):
-            result = measure.direct(arrays, vector)
-            if result is not None:
-                return result
+    simple = axis == -1 and reduction == "none" and out is None and weight is None
+    if simple and not keepdims and not check:
+        result = measure.direct(arrays, vector)
+        if result is not None:
+            return result
     check_reduction(reduction, weight, keepdims)
     arrays = tuple(map(as_array, values, names))
     if not normalize:

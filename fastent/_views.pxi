@@ -89,9 +89,12 @@ cdef void turn(const View *view, const char *data, Py_ssize_t rows, char *to, co
     work.gather[work.real](tile, rows, columns, rows, to)
 
 
-cdef void fetch(const View *view, Py_ssize_t first, Py_ssize_t count, char *to, const Work *work,
+cdef const char *fetch(const View *view, Py_ssize_t first, Py_ssize_t count, char *to, const Work *work,
                 char *tile) noexcept nogil:
-    """Read entries first .. first + count, in C order. A tile as large as `to` serves to turn."""
+    """Read entries first .. first + count, in C order; return the address of the next.
+
+    A tile as large as `to` serves to turn.
+    """
     cdef Py_ssize_t index[AXES]
     cdef const char *data = view.data
     cdef int last = view.axes - 1, axis
@@ -123,6 +126,7 @@ cdef void fetch(const View *view, Py_ssize_t first, Py_ssize_t count, char *to, 
             index[axis] = 0
             axis -= 1
             moved = 1
+    return data
 
 
 # ---- from pointers ----------------------------------------------------------------------------

@@ -103,8 +103,8 @@ INLINE g64 FE_JOIN(binary_cross_entropy, element, f32,
 #define FLUSH (REAL == 32 ? 48 : 6) /* 1 - s >= (15/16)^48 = 0.045; doubles err at every factor */
 
 static int NAME(binary_cross_entropy_sum, labels)(const real *t, const real *x, size_t count,
-                                                  const fe_params *params, double *high,
-                                                  double *low) {
+                                                  const fe_ahead *ahead, const fe_params *params,
+                                                  double *high, double *low) {
   if (!(params->log_floor >= -117 && params->log_floor < -0.07)) return 0;
   const g64 zero = g64_set(0), one = g64_set(1), floor = g64_set(params->probability_floor);
   const GROUP none = G(set)(0), all = G(set)(1);
@@ -119,8 +119,8 @@ static int NAME(binary_cross_entropy_sum, labels)(const real *t, const real *x, 
     g64 s = zero, s_low = zero;
     for (int part = 0; part < FLUSH; part += RENORM) {
       for (int k = 0; k < RENORM && i < count; k++, i += FE_LANES) {
-        fe_prefetch(t + i, FE_LANES * sizeof(real));
-        fe_prefetch(x + i, FE_LANES * sizeof(real));
+        fe_fetch(ahead[0].next + i * ahead[0].size, FE_LANES * sizeof(real));
+        fe_fetch(ahead[1].next + i * ahead[1].size, FE_LANES * sizeof(real));
         const GROUP target = LOAD_UP_TO(t + i, count - i, 1);
         const GROUP prob = LOAD_UP_TO(x + i, count - i, 1);
         const GROUP rest = G(sub)(all, prob), difference = G(sub)(target, prob);
