@@ -141,12 +141,14 @@ static unsigned ROW(panel_leaf)(const real *p, size_t p_step, const real *q, siz
   unsigned status = 0;
   memset(sums, 0, groups * sizeof sums[0]);
   for (size_t g = 0; g < groups; g++) watches[g] = W(new)();
-  for (size_t j = 0; j < count; j += STRETCH)
+  /* columns in pages of their own are not read in pieces */
+  const size_t stretch = p_step * sizeof(real) < 4096 ? STRETCH : FE_LEAF;
+  for (size_t j = 0; j < count; j += stretch)
     for (size_t g = 0, part; g < groups; g += part) {
       part = g + STRIP <= whole ? STRIP : 1;
       const size_t r = g < whole ? g * FE_LANES : rows - FE_LANES;
       ROW(strip)(p + j * p_step + r, p_step, q + j * q_step + r, q_step,
-                 count - j < STRETCH ? count - j : STRETCH, params, part, sums + g, watches + g);
+                 count - j < stretch ? count - j : stretch, params, part, sums + g, watches + g);
     }
   int touched = 0;
   for (size_t g = 0; g < groups; g++) touched |= W(touched)(&watches[g], WATCH_LIMIT(params));
