@@ -1,5 +1,6 @@
 """What users pass, as arrays that the kernels understand; or an error that says what to do."""
 
+import sys
 from collections.abc import Iterable
 from typing import Any, TypeAlias
 
@@ -32,11 +33,34 @@ def as_array(value: Any, name: str) -> Array:
     if type(value).__module__.startswith("scipy.sparse"):
         raise TypeError(f"{name} is a sparse matrix: pass .toarray(), or its rows block by block")
     try:
-        array = np.asarray(value)
+        array = _read(value)
     except ValueError as error:
         raise ValueError(f"{name} cannot be read as an array: {error}") from None
+    except (TypeError, RuntimeError, BufferError) as error:  # PyTorch's, which say what to do
+        raise TypeError(f"{name} cannot be read as an array: {error}") from None
+    if array.dtype == object and not isinstance(value, np.ndarray) and array.ndim == 0:
+        raise TypeError(f"{name} is of type {type(value).__name__}: pass an array or a list")
     check_dtype(array.dtype, name)
     return array
+
+
+def _read(value: Any) -> Array:
+    """Return what NumPy, or DLPack, makes of a value; shared memory where that can be."""
+    if hasattr(value, "__dlpack__") and not hasattr(value, "__array__"):
+        return np.from_dlpack(value)
+    if str(getattr(value, "dtype", "")) == "torch.bfloat16":
+        return _read_bfloat16(value)
+    return np.asarray(value)
+
+
+def _read_bfloat16(tensor: Any) -> Array:
+    """Return a tensor of a dtype that NumPy lacks, under the name that ml_dtypes gives it."""
+    try:
+        from ml_dtypes import bfloat16
+    except ImportError:
+        raise TypeError("bfloat16 needs the package ml_dtypes, or pass .float()") from None
+    bits: Array = np.asarray(tensor.view(sys.modules["torch"].int16))
+    return bits.view(bfloat16)
 
 
 def check_dtype(dtype: np.dtype[Any], name: str) -> None:
@@ -48,7 +72,8 @@ def check_dtype(dtype: np.dtype[Any], name: str) -> None:
     if dtype.kind == "f":
         remedy = "its digits beyond float64 are not computed: pass .astype(np.float64)"
     else:
-        remedy = REMEDIES.get(dtype.kind, "pass float64, float32 or float16")
+        known = dtype.kind != "V" or dtype.names is not None
+        remedy = REMEDIES[dtype.kind] if known else "pass float64, float32 or float16"
     raise TypeError(f"{name} has dtype {dtype}: {remedy}")
 
 

@@ -1,5 +1,6 @@
 """Plan pointwise measures: one result an element, or sums without one."""
 
+from functools import partial
 from typing import Any, Literal
 
 import numpy as np
@@ -8,6 +9,7 @@ from fastent import _core
 from fastent._arrays import FLOAT32, FLOAT64, Array, as_array
 from fastent._check import check_unit
 from fastent._core import Measure
+from fastent._lazy import call_lazily, is_lazy, lazy_operands
 from fastent._plan import check_reduction, deliver, parameters, weigh, weights_of
 
 
@@ -30,6 +32,16 @@ def map_elements(
     holds integers or booleans. `summed_by` is the row measure that sums all elements in one pass.
     """
     vector = parameters(measure, base, log_floor, False)
+    if any(map(is_lazy, (*values, weight))):
+        check_reduction(reduction, weight)
+        operands = lazy_operands(values, names, out)
+        settings = (measure.name, names, base, log_floor, check, summed_by and summed_by.name)
+        dtype = _dtype(values, operands)
+        if where is not True:
+            operands, names = [*operands, where], (*names, "where")
+        whole = (True,) * len(operands)
+        block = partial(_map_block, *settings)
+        return call_lazily(block, operands, names, whole, (), dtype, False, reduction, weight)
     if where is True and reduction == "none" and out is None and weight is None and not check:
         plain = all(type(value) is np.ndarray for value in values)
         result = measure.direct(values if plain else tuple(map(as_array, values, names)), vector)
@@ -113,3 +125,34 @@ def broadcast_shape(arrays: list[Array], names: tuple[str, ...]) -> tuple[int, .
             f"{n} has shape {a.shape}" for n, a in zip(names, arrays, strict=True)
         )
         raise ValueError(f"{shapes}: they do not broadcast") from None
+
+
+def _map_block(
+    measure: str,
+    names: tuple[str, ...],
+    base: float | None,
+    log_floor: float | None,
+    check: bool,
+    summed_by: str | None,
+    operands: tuple[Any, ...],
+    weight: Any,
+    reduction: str,
+    keepdims: bool,
+) -> Any:
+    """Return what map_elements makes of a block of a Dask array."""
+    count = len(names)
+    where = operands[count] if len(operands) > count else True
+    summing = _core.measures[summed_by] if summed_by else None
+    return map_elements(
+        _core.measures[measure],
+        names,
+        operands[:count],
+        base,
+        log_floor,
+        where,
+        None,
+        reduction,
+        weight,
+        check,
+        summing,
+    )

@@ -1,14 +1,16 @@
 """Losses from probabilities: binary cross entropy and log loss."""
 
+from functools import partial
 from typing import Any
 
 import numpy as np
 from numpy.lib.array_utils import normalize_axis_index
 
 from fastent import _core
-from fastent._arrays import FLOAT32, FLOAT64, Array, as_array, check_integers
+from fastent._arrays import Array, as_array, check_integers, kernel_dtype
 from fastent._check import check_rows
 from fastent._elements import map_elements
+from fastent._lazy import call_lazily, is_lazy, lazy_operands
 from fastent._plan import (
     Rows,
     check_out,
@@ -165,12 +167,12 @@ def log_loss(
     [1. 2.]
     """
     check_reduction(reduction, weight, keepdims)
-    indices = as_array(labels, "labels")
-    if indices.dtype.kind not in "biu":
-        raise TypeError(
-            f"labels has dtype {indices.dtype}: class indices are integers, "
-            "such as labels.astype(np.int64)"
+    if any(map(is_lazy, (labels, prob, weight))):
+        return _log_loss_lazily(
+            labels, prob, axis, base, log_floor, keepdims, out, reduction, weight, check
         )
+    indices = as_array(labels, "labels")
+    _check_integers(indices)
     array = as_array(prob, "prob")
     check_integers(array, "prob")
     if array.ndim == 1:
@@ -204,7 +206,7 @@ def log_loss(
             f"{rows.shape[:-1]} (axis={axis})"
         )
     _check_labels(indices, rows.shape[-1], "the length of prob's axis")
-    dtype = FLOAT32 if array.dtype.itemsize <= 4 and array.dtype.kind not in "biu" else FLOAT64
+    dtype = kernel_dtype([array])
     if check:
         check_rows(Rows([array], ["prob"], position), ["prob"], dtype, False)
     vector = parameters(SURPRISAL, base, log_floor, False)
@@ -222,6 +224,71 @@ def log_loss(
     if status:
         _core.report_invalid("log_loss")
     return deliver(result, out)
+
+
+def _log_loss_lazily(
+    labels: Any,
+    prob: Any,
+    axis: int,
+    base: float | None,
+    log_floor: float | None,
+    keepdims: bool,
+    out: Any,
+    reduction: str,
+    weight: Any,
+    check: bool,
+) -> Any:
+    """Return the Dask array that the same call on its blocks makes up."""
+    operands = lazy_operands((labels, prob), ("labels", "prob"), out)
+    _check_integers(operands[0])
+    prob = operands[1]
+    flat = prob.ndim == 1
+    axes = () if flat else (normalize_axis_index(axis, prob.ndim) - prob.ndim,)
+    return call_lazily(
+        partial(_log_loss_block, axis, base, log_floor, check),
+        operands,
+        ("labels", "prob"),
+        (flat, True),
+        axes,
+        kernel_dtype([prob]),
+        keepdims,
+        reduction,
+        weight,
+    )
+
+
+def _log_loss_block(
+    axis: int,
+    base: float | None,
+    log_floor: float | None,
+    check: bool,
+    operands: tuple[Any, ...],
+    weight: Any,
+    reduction: str,
+    keepdims: bool,
+) -> Any:
+    """Return the log loss of a block of a Dask array."""
+    labels, prob = operands
+    return log_loss(
+        labels,
+        prob,
+        axis=axis,
+        base=base,
+        log_floor=log_floor,
+        keepdims=keepdims,
+        reduction=reduction,
+        weight=weight,
+        check=check,
+    )
+
+
+def _check_integers(labels: Any) -> None:
+    """Raise a TypeError unless labels are integers."""
+    if labels.dtype.kind not in "biu":
+        raise TypeError(
+            f"labels has dtype {labels.dtype}: class indices are integers, "
+            "such as labels.astype(np.int64)"
+        )
 
 
 def _check_labels(labels: Array, classes: int, reason: str) -> None:

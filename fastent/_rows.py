@@ -3,14 +3,17 @@
 What is contiguous and of one dtype goes straight through ``Measure.direct``; the rest is planned.
 """
 
+from functools import partial
 from typing import Any
 
 import numpy as np
+from numpy.lib.array_utils import normalize_axis_tuple
 
 from fastent import _core
 from fastent._arrays import Array, as_array, check_integers, kernel_dtype
 from fastent._check import check_rows
 from fastent._core import Measure
+from fastent._lazy import call_lazily, is_lazy, lazy_operands
 from fastent._plan import (
     Axis,
     Rows,
@@ -47,6 +50,9 @@ def reduce_rows(
     vector = parameters(measure, base, log_floor, normalize)
     arrays = values
     if not all(type(value) is np.ndarray for value in values):
+        if any(map(is_lazy, (*values, weight))):
+            arguments = (axis, base, log_floor, normalize, keepdims, out, reduction, weight, check)
+            return _reduce_lazily(measure, names, values, *arguments, additive)
         arrays = tuple(map(as_array, values, names))
     simple = axis == -1 and reduction == "none" and out is None and weight is None
     if simple and not keepdims and not check:
@@ -80,3 +86,57 @@ def reduce_rows(
     if status:
         _core.report_invalid(measure.name)
     return deliver(result, out)
+
+
+def _reduce_lazily(
+    measure: Measure,
+    names: tuple[str, ...],
+    values: tuple[Any, ...],
+    axis: Axis,
+    base: float | None,
+    log_floor: float | None,
+    normalize: bool,
+    keepdims: bool,
+    out: Any,
+    reduction: str,
+    weight: Any,
+    check: bool,
+    additive: bool,
+) -> Any:
+    """Return the Dask array that the same call on its blocks makes up."""
+    check_reduction(reduction, weight, keepdims)
+    operands = lazy_operands(values, names, out)
+    dimensions = max(operand.ndim for operand in operands)
+    every = range(dimensions) if axis is None else normalize_axis_tuple(axis, dimensions)
+    axes = tuple(sorted(i - dimensions for i in every))
+    call = partial(_reduce_block, measure.name, names, axes, base, log_floor, normalize, check)
+    return call_lazily(
+        partial(call, additive),
+        operands,
+        names,
+        (True,) * len(operands),
+        axes,
+        kernel_dtype(operands),
+        keepdims,
+        reduction,
+        weight,
+    )
+
+
+def _reduce_block(
+    measure: str,
+    names: tuple[str, ...],
+    axes: Axis,
+    base: float | None,
+    log_floor: float | None,
+    normalize: bool,
+    check: bool,
+    additive: bool,
+    operands: tuple[Any, ...],
+    weight: Any,
+    reduction: str,
+    keepdims: bool,
+) -> Any:
+    """Return what reduce_rows makes of a block."""
+    settings = (base, log_floor, normalize, keepdims, None, reduction, weight, check, additive)
+    return reduce_rows(_core.measures[measure], names, operands, axes, *settings)

@@ -1,0 +1,147 @@
+"""Dask arrays: the same calls, made block by block when the result is asked for.
+
+Nothing here is imported unless a Dask array is passed, and then Dask is there already.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from functools import partial
+from importlib import import_module
+from typing import Any
+
+import numpy as np
+
+from fastent._arrays import Array, as_array, check_dtype
+
+
+def is_lazy(value: Any) -> bool:
+    """Whether this is a Dask array."""
+    kind = type(value)
+    return kind.__name__ == "Array" and kind.__module__.startswith("dask.array")
+
+
+def lazy_operands(values: Sequence[Any], names: Sequence[str], out: Any) -> list[Any]:
+    """Return operands of dtypes that are computed with, without computing any."""
+    if out is not None:
+        raise TypeError("out cannot take the result of Dask arrays, which is not computed yet")
+    operands = []
+    for value, name in zip(values, names, strict=True):
+        if not is_lazy(value):
+            value = as_array(value, name)
+        check_dtype(value.dtype, name)
+        operands.append(value)
+    return operands
+
+
+def call_lazily(
+    call: Callable[..., Any],
+    operands: Sequence[Any],
+    names: Sequence[str],
+    whole: Sequence[bool],
+    axes: tuple[int, ...],
+    dtype: np.dtype[Any],
+    keepdims: bool,
+    reduction: str,
+    weight: Any,
+) -> Any:
+    """Return a Dask array of results, or a 0-d one of their reduction.
+
+    `call(blocks, weight, reduction, keepdims)` computes blocks of the operands. Rows lie along
+    `axes`, counted from the last; operands that are not `whole` lack them.
+    """
+    da: Any = import_module("dask.array")
+
+    dimensions = max(value.ndim for value, full in zip(operands, whole, strict=True) if full)
+    every = tuple(range(-dimensions, 0))
+    outer = tuple(i for i in every if i not in axes)
+    arguments: list[Any] = []
+    for value, name, full in zip(operands, names, whole, strict=True):
+        indices = every if full else outer
+        array = da.asarray(value)
+        arguments += [array, indices[len(indices) - array.ndim :]]
+        if full:
+            _check_chunks(array, name, axes)
+    if weight is not None:
+        array = da.asarray(weight)
+        arguments += [array, outer[len(outer) - array.ndim :]]
+    block = partial(_block, call, tuple(whole), axes, reduction, keepdims)
+    if reduction == "none":
+        shape = every if keepdims else outer
+        return da.blockwise(
+            block,
+            shape,
+            *arguments,
+            concatenate=True,
+            adjust_chunks={i: 1 for i in axes} if keepdims else None,
+            meta=np.empty((0,) * len(shape), dtype),
+        )
+    parts = da.blockwise(
+        block,
+        (*outer, 0),
+        *arguments,
+        concatenate=True,
+        new_axes={0: 2},
+        adjust_chunks=dict.fromkeys(outer, 1),
+        meta=np.empty((0,) * (len(outer) + 1)),
+    )
+    join = partial(_join, reduction, dtype)
+    return da.blockwise(join, (), parts, (*outer, 0), concatenate=True, meta=np.empty((), dtype))
+
+
+def _check_chunks(array: Any, name: str, axes: tuple[int, ...]) -> None:
+    """Raise unless each row lies in one chunk."""
+    for axis in axes:
+        if array.ndim >= -axis and array.numblocks[axis] > 1:
+            raise ValueError(
+                f"{name} is a Dask array of {array.numblocks[axis]} chunks along axis {axis}, "
+                f"where its distributions lie: pass {name}.rechunk({{{axis}: -1}})"
+            )
+
+
+def _block(
+    call: Callable[..., Any],
+    whole: Sequence[bool],
+    axes: tuple[int, ...],
+    reduction: str,
+    keepdims: bool,
+    *blocks: Any,
+) -> Any:
+    """Return a block's results; or their sum and what the reduction divides by."""
+    operands, weights = blocks[: len(whole)], blocks[len(whole) :]
+    weight = weights[0] if weights else None
+    try:
+        if reduction == "none":
+            return np.asarray(call(operands, weight, "none", keepdims))
+        total = call(operands, weight, "sum", False)
+    except ValueError as error:
+        error.add_note("Positions are counted from the start of a block of the Dask array.")
+        raise
+    shape = np.broadcast_shapes(
+        *(
+            tuple(n for i, n in enumerate(block.shape) if not full or i - block.ndim not in axes)
+            for block, full in zip(operands, whole, strict=True)
+        )
+    )
+    divisor: Any = math.prod(shape)
+    if reduction == "weighted_mean":
+        divisor = np.broadcast_to(np.asarray(weight, np.float64), shape).sum()
+    return np.reshape(np.array([total, divisor], np.float64), (1,) * len(shape) + (2,))
+
+
+def _join(reduction: str, dtype: np.dtype[Any], parts: Array) -> Any:
+    """Return the sum of the blocks' sums, or the quotient of both."""
+    sums = parts.reshape(-1, 2)
+    total, divisor = (_exact_sum(sums[:, i]) for i in range(2))
+    with np.errstate(all="ignore"):
+        result = np.float64(total) / divisor if reduction != "sum" else total
+        return np.asarray(result, dtype)
+
+
+def _exact_sum(values: Array) -> float:
+    """Return the sum, rounded once: the same however many blocks there are."""
+    try:
+        return math.fsum(values)
+    except (ValueError, OverflowError):  # infinities of both signs, or beyond the largest number
+        return float(np.sum(values))
