@@ -48,6 +48,8 @@ if os.environ.get("FASTENT_SANITIZE"):
     FLAGS += SANITIZERS
     LINK += SANITIZERS
 
+ISA_FLAGS = "; ".join(f"{isa}: {' '.join(flags) or 'none'}" for isa, flags in ISAS.items())
+
 HEADERS = sorted(
     str(path)
     for pattern in ("*.h", "*.def", "kernels/*.h", "simd/*.h")
@@ -88,6 +90,8 @@ core = Extension(
     ],
     define_macros=[
         ("FE_VERSION", f'"{VERSION}"'),  # to read it from the metadata takes 30 ms at import
+        ("FE_FLAGS", f'"{" ".join(FLAGS)}"'),
+        ("FE_ISA_FLAGS", f'"{ISA_FLAGS}"'),
         ("NPY_NO_DEPRECATED_API", "NPY_2_0_API_VERSION"),
         ("NPY_TARGET_VERSION", "NPY_2_0_API_VERSION"),
     ],

@@ -47,19 +47,21 @@ static int64_t milliseconds(void) {
   return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
 }
 
-/* Takes tasks until there are none left; `pause` is NULL in the pool. */
+/* Takes tasks until there are none left; `pause` is NULL in the pool. A long call may be made of
+ * many short ones here, so when a thread paused last is remembered beyond them. */
 static int run_job(fe_task task, void *context, size_t count, size_t *next, fe_pause pause) {
-  int64_t last = pause == NULL ? 0 : milliseconds();
+  static _Thread_local int64_t last;
   for (;;) {
     const size_t i = __atomic_fetch_add(next, 1, __ATOMIC_RELAXED);
     if (i >= count) return 0;
     task(context, i);
     if (pause == NULL || milliseconds() - last < FE_PAUSE_MILLISECONDS) continue;
-    if (pause() != 0) {
+    const int stop = pause();
+    last = milliseconds();
+    if (stop != 0) {
       __atomic_store_n(next, count, __ATOMIC_RELAXED);
       return -1;
     }
-    last = milliseconds();
   }
 }
 

@@ -4,8 +4,17 @@ Truth first: ``entropy(p)``, ``kl_divergence(p, q)``, ``binary_cross_entropy(tar
 distribution lies along ``axis`` (the last by default); the result is one number a row.
 """
 
+try:
+    from fastent._core import VERSION as _VERSION
+except ImportError as error:
+    if "subinterpreter" in str(error):
+        raise ImportError(
+            "fastent, like NumPy, runs in the main interpreter alone: use threads, whose calls run "
+            "side by side, or processes"
+        ) from error
+    raise
+
 from fastent._config import show_config
-from fastent._core import VERSION as _VERSION
 from fastent._distributions import (
     cross_entropy,
     entropy,

@@ -10,8 +10,13 @@ from fastent import _threads
 Facts = dict[str, str | int | list[str] | None]
 
 
-def show_config() -> None:
-    """Print versions, instruction sets and threads, ready to paste into a report.
+def show_config(mode: str = "text") -> Facts | None:
+    """Print versions, compiler, instruction sets and threads, ready to paste into a bug report.
+
+    Parameters
+    ----------
+    mode : {"text", "json", "dict"}
+        Print lines, print JSON, or return a dictionary.
 
     Examples
     --------
@@ -19,9 +24,20 @@ def show_config() -> None:
     >>> fe.show_config()  # doctest: +ELLIPSIS
     fastent ...
     """
-    for name, value in gather_info().items():
-        shown = ", ".join(value) if isinstance(value, list) else value
-        print(f"{name:<16}{'-' if shown is None else shown}")
+    facts = gather_info()
+    if mode == "dict":
+        return facts
+    if mode == "json":
+        import json
+
+        print(json.dumps(facts, indent=2))
+    elif mode == "text":
+        for name, value in facts.items():
+            shown = ", ".join(value) if isinstance(value, list) else value
+            print(f"{name:<16}{'-' if shown is None else shown}")
+    else:
+        raise ValueError(f"mode must be 'text', 'json' or 'dict', not {mode!r}")
+    return None
 
 
 def gather_info() -> Facts:
@@ -30,14 +46,18 @@ def gather_info() -> Facts:
 
     import numpy
 
+    wanted = os.environ.get("FASTENT_ISA")
+    best = core.isa() == core.available_isas()[-1]
     return {
         "fastent": core.VERSION,
         "isa": core.isa(),
+        "isa_chosen_by": "FASTENT_ISA" if wanted else "best available" if best else "the program",
         "isas_available": list(core.available_isas()),
         "isas_built": list(core.built_isas()),
-        "FASTENT_ISA": os.environ.get("FASTENT_ISA"),
+        "FASTENT_ISA": wanted,
         "threads": _threads.get_num_threads(),
         "threads_from": _threads.source(),
+        **core.BUILD,
         "python": f"{platform.python_implementation()} {platform.python_version()}",
         "numpy": numpy.__version__,
         "platform": platform.platform(),

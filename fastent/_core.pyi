@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 VERSION: str
+BUILD: dict[str, str]
 NORMALIZE: int
 BITS: int
 

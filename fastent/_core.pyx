@@ -44,8 +44,16 @@ cdef enum:
 
 cdef extern from *:
     const char *FE_VERSION
+    const char *FE_FLAGS
+    const char *FE_ISA_FLAGS
+    const char *COMPILER "__VERSION__"
 
 VERSION = FE_VERSION.decode()
+BUILD = {
+    "compiler": ("" if b"lang" in COMPILER else "GCC ") + COMPILER.decode(),
+    "flags": FE_FLAGS.decode(),
+    "isa_flags": FE_ISA_FLAGS.decode(),
+}
 NORMALIZE = FE_NORMALIZE
 BITS = FE_BITS
 

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import multiprocessing
 import os
-import subprocess
-import sys
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
@@ -13,6 +11,7 @@ from typing import Any
 import children
 import numpy as np
 import pytest
+from children import run
 
 import fastent as fe
 
@@ -112,18 +111,6 @@ def test_children(method: str) -> None:
     assert child.exitcode == 0
 
 
-def run(code: str, **environment: str) -> subprocess.CompletedProcess[str]:
-    """Run Python code in a process of its own."""
-    variables = {k: v for k, v in os.environ.items() if "NUM_THREADS" not in k} | environment
-    return subprocess.run(
-        [sys.executable, "-P", "-c", code],
-        capture_output=True,
-        text=True,
-        timeout=60,
-        env=variables,
-    )
-
-
 FORK_IN_USE = """
 import os, threading, numpy as np, fastent as fe
 fe.set_num_threads(2)
@@ -148,7 +135,7 @@ print("fine")
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="this system cannot fork")
 def test_fork_in_the_middle_of_a_call() -> None:
-    """Forks wait for the call in flight; children start with a pool of their own."""
+    """Forks do not wait for the call in flight; children start with a pool of their own."""
     assert run("import warnings; warnings.simplefilter('ignore')" + FORK_IN_USE).stdout == "fine\n"
 
 
