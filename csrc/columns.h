@@ -36,30 +36,40 @@ INLINE r64 r64_load_halves(const double *low, const double *high) {
 #define R64_LOW(a, b) __builtin_shufflevector(a, b, 0, 4, 2, 6)
 #define R64_HIGH(a, b) __builtin_shufflevector(a, b, 1, 5, 3, 7)
 
-INLINE void fe_columns_chunk_f32(const float *from, size_t step, float *to, size_t to_step) {
-#define ROW_PAIR(r) r32_load_halves(from + (r) * step, from + ((r) + 4) * step)
-  _Pragma("GCC unroll 2") for (size_t r = 0; r < FE_LANES; r += 8) {
-    const r32 a = ROW_PAIR(r), b = ROW_PAIR(r + 1), c = ROW_PAIR(r + 2), d = ROW_PAIR(r + 3);
-    const r64 low_ab = (r64)R32_LOW(a, b), high_ab = (r64)R32_HIGH(a, b);
-    const r64 low_cd = (r64)R32_LOW(c, d), high_cd = (r64)R32_HIGH(c, d);
-    float *column = to + r;
-    *(r32_memory *)(void *)column = (r32)R64_LOW(low_ab, low_cd);
-    *(r32_memory *)(void *)(column + to_step) = (r32)R64_HIGH(low_ab, low_cd);
-    *(r32_memory *)(void *)(column + 2 * to_step) = (r32)R64_LOW(high_ab, high_cd);
-    *(r32_memory *)(void *)(column + 3 * to_step) = (r32)R64_HIGH(high_ab, high_cd);
+/* Row r lies at ADDRESS(r). */
+#define FE_CHUNK_OF_F32(ADDRESS)                                                     \
+  _Pragma("GCC unroll 2") for (size_t r = 0; r < FE_LANES; r += 8) {                 \
+    const r32 a = r32_load_halves(ADDRESS(r), ADDRESS(r + 4));                       \
+    const r32 b = r32_load_halves(ADDRESS(r + 1), ADDRESS(r + 5));                   \
+    const r32 c = r32_load_halves(ADDRESS(r + 2), ADDRESS(r + 6));                   \
+    const r32 d = r32_load_halves(ADDRESS(r + 3), ADDRESS(r + 7));                   \
+    const r64 low_ab = (r64)R32_LOW(a, b), high_ab = (r64)R32_HIGH(a, b);            \
+    const r64 low_cd = (r64)R32_LOW(c, d), high_cd = (r64)R32_HIGH(c, d);            \
+    float *column = to + r;                                                          \
+    *(r32_memory *)(void *)column = (r32)R64_LOW(low_ab, low_cd);                    \
+    *(r32_memory *)(void *)(column + to_step) = (r32)R64_HIGH(low_ab, low_cd);       \
+    *(r32_memory *)(void *)(column + 2 * to_step) = (r32)R64_LOW(high_ab, high_cd);  \
+    *(r32_memory *)(void *)(column + 3 * to_step) = (r32)R64_HIGH(high_ab, high_cd); \
   }
-#undef ROW_PAIR
-}
-
-INLINE void fe_columns_chunk_f64(const double *from, size_t step, double *to, size_t to_step) {
-#define ROW_PAIR(r) r64_load_halves(from + (r) * step, from + ((r) + 2) * step)
-  _Pragma("GCC unroll 4") for (size_t r = 0; r < FE_LANES; r += 4) {
-    const r64 a = ROW_PAIR(r), b = ROW_PAIR(r + 1);
-    *(r64_memory *)(void *)(to + r) = R64_LOW(a, b);
-    *(r64_memory *)(void *)(to + to_step + r) = R64_HIGH(a, b);
+#define FE_CHUNK_OF_F64(ADDRESS)                                     \
+  _Pragma("GCC unroll 4") for (size_t r = 0; r < FE_LANES; r += 4) { \
+    const r64 a = r64_load_halves(ADDRESS(r), ADDRESS(r + 2));       \
+    const r64 b = r64_load_halves(ADDRESS(r + 1), ADDRESS(r + 3));   \
+    *(r64_memory *)(void *)(to + r) = R64_LOW(a, b);                 \
+    *(r64_memory *)(void *)(to + to_step + r) = R64_HIGH(a, b);      \
   }
-#undef ROW_PAIR
-}
+#define FE_EVENLY(r) (from + (r) * step)
+#define FE_APART(r) (rows[r] + offset)
+INLINE void fe_columns_chunk_f32(const float *from, size_t step, float *to,
+                                 size_t to_step){FE_CHUNK_OF_F32(FE_EVENLY)} INLINE
+    void fe_columns_chunk_f64(const double *from, size_t step, double *to,
+                              size_t to_step){FE_CHUNK_OF_F64(FE_EVENLY)} INLINE
+    void fe_columns_apart_f32(const float **rows, size_t offset, float *to,
+                              size_t to_step){FE_CHUNK_OF_F32(FE_APART)} INLINE
+    void fe_columns_apart_f64(const double **rows, size_t offset, double *to,
+                              size_t to_step){FE_CHUNK_OF_F64(FE_APART)}
+#undef FE_EVENLY
+#undef FE_APART
 #undef R32_LOW
 #undef R32_HIGH
 #undef R64_LOW
@@ -81,32 +91,52 @@ INLINE void fe_columns_chunk_f64(const double *from, size_t step, double *to, si
       for (size_t r = 0; r < rows; r++) to[FE_LANES * j + r] = from[r * count + j];       \
   }
 
-DEFINE_COLUMNS(float, f32, FE_CHUNK_F32)
-DEFINE_COLUMNS(double, f64, FE_CHUNK_F64)
+DEFINE_COLUMNS(float, f32, FE_CHUNK_F32) DEFINE_COLUMNS(double, f64, FE_CHUNK_F64)
 
 /* The other way round: rows whose entries lie `step` apart, and which are neighbours in memory,
- * made contiguous. What the next block will read of each column is fetched meanwhile. */
-#define DEFINE_GATHER(real, type, chunk)                                                      \
-  static void fe_gather_##type(const void *columns, size_t rows, size_t count, size_t step,   \
-                               void *out) {                                                   \
-    const real *from = columns;                                                               \
-    real *to = out;                                                                           \
-    size_t j = 0;                                                                             \
-    for (; j + FE_LANES <= count; j += FE_LANES) {                                            \
-      const real *line = from + j * step;                                                     \
-      for (size_t r = 0; r < rows; r += 64 / sizeof(real))                                    \
-        for (size_t i = 0; i < FE_LANES; i++) __builtin_prefetch(line + i * step + rows + r); \
-      size_t r = 0;                                                                           \
-      for (; r + chunk <= rows; r += chunk)                                                   \
-        fe_columns_chunk_##type(line + r, step, to + r * count + j, count);                   \
-      for (; r < rows; r++)                                                                   \
-        for (size_t i = 0; i < FE_LANES; i++) to[r * count + j + i] = line[i * step + r];     \
-    }                                                                                         \
-    for (; j < count; j++)                                                                    \
-      for (size_t r = 0; r < rows; r++) to[r * count + j] = from[j * step + r];               \
+ * made contiguous, sixteen columns at a time; the last sixteen overlap those before. What the next
+ * block will read of each column is fetched meanwhile.
+ *
+ * Of rows shorter than that the last column is repeated: what is written behind a row is
+ * overwritten by the next, and the last rows, whose sixteen would end behind the buffer, are
+ * copied one by one. */
+#define DEFINE_GATHER(real, type, chunk)                                                        \
+  INLINE void fe_gather_narrow_##type(const real *from, size_t rows, size_t count, size_t step, \
+                                      real *to) {                                               \
+    const real *lines[FE_LANES];                                                                \
+    const size_t last = (FE_LANES + count - 1) / count;                                         \
+    size_t r = 0;                                                                               \
+    for (size_t i = 0; i < FE_LANES; i++) lines[i] = from + (i < count ? i : count - 1) * step; \
+    for (; r + chunk + last <= rows; r += chunk) {                                              \
+      real tile[chunk * FE_LANES];                                                              \
+      fe_columns_apart_##type(lines, r, tile, FE_LANES);                                        \
+      for (size_t k = 0; k < chunk; k++)                                                        \
+        memcpy(to + (r + k) * count, tile + FE_LANES * k, FE_LANES * sizeof(real));             \
+    }                                                                                           \
+    for (; r < rows; r++)                                                                       \
+      for (size_t i = 0; i < count; i++) to[r * count + i] = from[i * step + r];                \
+  }                                                                                             \
+  static void fe_gather_##type(const void *columns, size_t rows, size_t count, size_t step,     \
+                               void *out) {                                                     \
+    const real *from = columns;                                                                 \
+    real *to = out;                                                                             \
+    if (count < FE_LANES) {                                                                     \
+      fe_gather_narrow_##type(from, rows, count, step, to);                                     \
+      return;                                                                                   \
+    }                                                                                           \
+    for (size_t j = 0; j < count; j += FE_LANES) {                                              \
+      if (count - j < FE_LANES) j = count - FE_LANES;                                           \
+      const real *line = from + j * step;                                                       \
+      for (size_t r = 0; r < rows; r += 64 / sizeof(real))                                      \
+        for (size_t i = 0; i < FE_LANES; i++) __builtin_prefetch(line + i * step + rows + r);   \
+      size_t r = 0;                                                                             \
+      for (; r + chunk <= rows; r += chunk)                                                     \
+        fe_columns_chunk_##type(line + r, step, to + r * count + j, count);                     \
+      for (; r < rows; r++)                                                                     \
+        for (size_t i = 0; i < FE_LANES; i++) to[r * count + j + i] = line[i * step + r];       \
+    }                                                                                           \
   }
 
-DEFINE_GATHER(float, f32, FE_CHUNK_F32)
-DEFINE_GATHER(double, f64, FE_CHUNK_F64)
+    DEFINE_GATHER(float, f32, FE_CHUNK_F32) DEFINE_GATHER(double, f64, FE_CHUNK_F64)
 
 #endif

@@ -5,7 +5,7 @@
  * fits the nearest caches at a time: half precision, labels, the other byte order. Conversions are
  * exact, or rounded once (float64 and wide integers to float).
  *
- * The loops are plain: the compiler makes vectors of them.
+ * The loops are plain: the compiler makes vectors of them, forwards and backwards.
  */
 #ifndef FE_READ_H
 #define FE_READ_H
@@ -77,22 +77,30 @@ INLINE uint64_t fe_decode_u64(uint64_t bits) { return bits; }
 #pragma GCC optimize("O3")
 #endif
 
-#define FE_DEFINE_READ(name, real, raw, decode, swap)                           \
-  static void name(const void *from, ptrdiff_t step, size_t count, void *out) { \
-    const char *p = from;                                                       \
-    real *to = out;                                                             \
-    raw bits;                                                                   \
-    if (step == (ptrdiff_t)sizeof(raw)) {                                       \
-      for (size_t i = 0; i < count; i++) {                                      \
-        memcpy(&bits, p + i * sizeof(raw), sizeof(raw));                        \
-        to[i] = (real)decode((raw)swap(bits));                                  \
-      }                                                                         \
-      return;                                                                   \
-    }                                                                           \
-    for (size_t i = 0; i < count; i++, p += step) {                             \
-      memcpy(&bits, p, sizeof(raw));                                            \
-      to[i] = (real)decode((raw)swap(bits));                                    \
-    }                                                                           \
+#define FE_DEFINE_READ(name, real, raw, decode, swap)                                 \
+  static void name(const void *from, ptrdiff_t step, size_t count, void *out) {       \
+    const char *p = from;                                                             \
+    real *to = out;                                                                   \
+    raw bits;                                                                         \
+    if (step == (ptrdiff_t)sizeof(raw)) {                                             \
+      for (size_t i = 0; i < count; i++) {                                            \
+        memcpy(&bits, p + i * sizeof(raw), sizeof(raw));                              \
+        to[i] = (real)decode((raw)swap(bits));                                        \
+      }                                                                               \
+      return;                                                                         \
+    }                                                                                 \
+    if (step == -(ptrdiff_t)sizeof(raw)) {                                            \
+      const char *first = p - (count - 1) * sizeof(raw); /* in the order of memory */ \
+      for (size_t i = 0; i < count; i++) {                                            \
+        memcpy(&bits, first + (count - 1 - i) * sizeof(raw), sizeof(raw));            \
+        to[i] = (real)decode((raw)swap(bits));                                        \
+      }                                                                               \
+      return;                                                                         \
+    }                                                                                 \
+    for (size_t i = 0; i < count; i++, p += step) {                                   \
+      memcpy(&bits, p, sizeof(raw));                                                  \
+      to[i] = (real)decode((raw)swap(bits));                                          \
+    }                                                                                 \
   }
 
 #define FE_DEFINE_READS(kind, raw, swap, as_f32)                                      \

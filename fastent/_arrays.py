@@ -25,6 +25,9 @@ REMEDIES = {
 
 def as_array(value: Any, name: str) -> Array:
     """Return the value as an ndarray of a dtype that is computed with, else raise TypeError."""
+    if type(value) is np.ndarray:
+        check_dtype(value.dtype, name)
+        return value
     if isinstance(value, np.ma.MaskedArray):
         raise TypeError(
             f"{name} is a masked array, whose mask would be lost: "

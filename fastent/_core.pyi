@@ -20,7 +20,6 @@ def set_threads(count: int) -> None: ...
 def get_threads() -> int: ...
 def scratch_peak() -> int: ...
 def bounds() -> dict[str, tuple[float, float]]: ...
-def divided(parameters: NDArray[np.float64], count: float) -> NDArray[np.float64]: ...
 def report_invalid(name: str) -> None: ...
 
 @final
@@ -32,6 +31,14 @@ class Measure:
     bounds: tuple[float, float]
     ufunc: Any
     def direct(self, operands: tuple[Any, ...], parameters: NDArray[np.float64]) -> Any: ...
+    def direct_sum(
+        self,
+        operands: tuple[Any, ...],
+        parameters: NDArray[np.float64],
+        mean: bool,
+        elements: bool,
+        name: str,
+    ) -> Any: ...
     def rows(
         self,
         views: tuple[NDArray[Any], ...],
@@ -57,6 +64,7 @@ class Measure:
         views: tuple[NDArray[Any], ...],
         parameters: NDArray[np.float64],
         dtype: np.dtype[Any],
+        divisor: float,
     ) -> tuple[Any, int]: ...
     def reduced(
         self,

@@ -122,14 +122,12 @@ cdef void read_parameters(const char *data, Py_ssize_t step, fe_params *params) 
     params.flags = <unsigned> (<const double *> (data + 4 * step))[0]
 
 
-def divided(const double[::1] parameters, double count):
-    """The same parameters with the scale divided by `count`: a mean's."""
-    cdef double high = parameters[0] / count
-    cdef double low = (fma(-high, count, parameters[0]) + parameters[1]) / count
-    result = np.array(parameters)
-    result[0] = high
-    result[1] = low if low == low else 0.0  # no entries: the scale is inf or NaN
-    return result
+cdef void divide(fe_params *params, double count) noexcept nogil:
+    """Divide the scale by `count`: a mean's."""
+    cdef double high = params.scale_high / count
+    cdef double low = (fma(-high, count, params.scale_high) + params.scale_low) / count
+    params.scale_high = high
+    params.scale_low = low if low == low else 0.0  # no entries: the scale is inf or NaN
 
 
 include "_ufuncs.pxi"
@@ -174,59 +172,98 @@ cdef class Measure:
 
     def direct(self, tuple operands, cnp.ndarray parameters):
         """The result for plain arrays of one dtype and shape, a row along the last axis; else None."""
-        cdef cnp.ndarray first, other, out
         cdef Work work
-        cdef int status, k
-        if not plain(operands[0]):
+        cdef fe_params params
+        cdef cnp.ndarray first, out
+        cdef int status, dimensions
+        if not self.plain_alike(operands):
             return None
         first = operands[0]
-        if self.operands == 2:
-            if not plain(operands[1]):
-                return None
-            other = operands[1]
-            if (cnp.PyArray_TYPE(other) != cnp.PyArray_TYPE(first)
-                    or not cnp.PyArray_SAMESHAPE(first, other)):
-                return None
-        cdef int dimensions = cnp.PyArray_NDIM(first) - (0 if self.pointwise else 1)
+        dimensions = cnp.PyArray_NDIM(first) - (0 if self.pointwise else 1)
         if dimensions < 0:
             return None
         out = cnp.PyArray_EMPTY(dimensions, cnp.PyArray_DIMS(first), cnp.PyArray_TYPE(first), 0)
-        start_work(&work, self.operands, FE_F32 if cnp.PyArray_TYPE(first) == cnp.NPY_FLOAT else FE_F64,
-                   cnp.PyArray_SIZE(out),
+        self.start(&work, operands, cnp.PyArray_SIZE(out),
                    1 if self.pointwise else cnp.PyArray_DIM(first, dimensions))
-        for k in range(self.operands):
-            set_rows(&work, k, <const char *> cnp.PyArray_DATA(<cnp.ndarray> operands[k]),
-                     work.columns * work.itemsize, work.itemsize)
         set_result(&work, <char *> cnp.PyArray_DATA(out), work.itemsize)
-        status = self.run(&work, parameters)
+        read_parameters(<const char *> cnp.PyArray_DATA(parameters), sizeof(double), &params)
+        status = self.run(&work, &params)
         if status & FE_INVALID:
             report_invalid(self.name)
         if dimensions == 0:
             return cnp.PyArray_ToScalar(cnp.PyArray_DATA(out), out)
         return out
 
-    cdef int run(self, Work *work, cnp.ndarray parameters) except -1:
-        """Do the work; return status bits."""
+    def direct_sum(self, tuple operands, cnp.ndarray parameters, bint mean, bint elements, name):
+        """The sum or mean over all rows (or elements) of such arrays, as one row; else None."""
+        cdef Work work
         cdef fe_params params
+        cdef cnp.ndarray first, out
+        cdef Py_ssize_t size, length = 1
+        cdef int status
+        if not self.plain_alike(operands):
+            return None
+        first = operands[0]
+        size = cnp.PyArray_SIZE(first)
+        if not elements:
+            if cnp.PyArray_NDIM(first) == 0:
+                return None
+            length = cnp.PyArray_DIM(first, cnp.PyArray_NDIM(first) - 1)
+        if length == 0:
+            return None
+        out = cnp.PyArray_EMPTY(0, NULL, cnp.PyArray_TYPE(first), 0)
+        self.start(&work, operands, 1, size)
+        set_result(&work, <char *> cnp.PyArray_DATA(out), work.itemsize)
+        read_parameters(<const char *> cnp.PyArray_DATA(parameters), sizeof(double), &params)
+        if mean:
+            divide(&params, size // length)
+        status = self.run(&work, &params)
+        if status & FE_INVALID:
+            report_invalid(name)
+        return cnp.PyArray_ToScalar(cnp.PyArray_DATA(out), out)
+
+    cdef bint plain_alike(self, tuple operands):
+        """Whether these are plain arrays of one dtype and shape."""
+        cdef cnp.ndarray first, other
+        if not plain(operands[0]):
+            return False
+        if self.operands == 1:
+            return True
+        if not plain(operands[1]):
+            return False
+        first = operands[0]
+        other = operands[1]
+        return (cnp.PyArray_TYPE(other) == cnp.PyArray_TYPE(first)
+                and cnp.PyArray_SAMESHAPE(first, other))
+
+    cdef void start(self, Work *work, tuple operands, Py_ssize_t rows, Py_ssize_t columns):
+        """Describe rows of plain arrays."""
+        cdef int k, kind = cnp.PyArray_TYPE(<cnp.ndarray> operands[0])
+        start_work(work, self.operands, FE_F32 if kind == cnp.NPY_FLOAT else FE_F64, rows, columns)
+        for k in range(self.operands):
+            set_rows(work, k, <const char *> cnp.PyArray_DATA(<cnp.ndarray> operands[k]),
+                     columns * work.itemsize, work.itemsize)
+
+    cdef int run(self, Work *work, const fe_params *params) except -1:
+        """Do the work; return status bits."""
         cdef fe_mode mode
         cdef int status
         cdef const fe_measure *measures = table
         cdef const fe_measure *measure = &measures[self.index]
-        read_parameters(<const char *> cnp.PyArray_DATA(parameters), sizeof(double), &params)
         if work.rows * work.columns > RELEASE_ENTRIES:
             with nogil:
                 mode = fe_enter()
                 if self.pointwise:
-                    status = map_parallel(measure, work, &params, NULL)
+                    status = map_parallel(measure, work, params, NULL)
                 else:
-                    status = rows_parallel(measures, measure, work, &params, NULL)
+                    status = rows_parallel(measures, measure, work, params, NULL)
                 fe_leave(mode, 0)
         else:
             mode = fe_enter()
             if self.pointwise:
-                status = map_parallel(measure, work, &params, NULL)
+                status = map_parallel(measure, work, params, NULL)
             else:
-                status = rows_parallel(measures, measure, work, &params, NULL)
+                status = rows_parallel(measures, measure, work, params, NULL)
             fe_leave(mode, 0)
         return good(status)
 
@@ -236,30 +273,40 @@ cdef class Measure:
         The views have one shape: that of `out`, and `cores` axes behind it that hold a row.
         """
         cdef Work work
+        cdef fe_params params
         describe(&work, views, cores, out, real_of(out))
-        return self.run(&work, parameters)
+        read_parameters(<const char *> cnp.PyArray_DATA(parameters), sizeof(double), &params)
+        return self.run(&work, &params)
 
     def elements(self, tuple arrays, cnp.ndarray parameters, cnp.ndarray out):
         """The same for a pointwise measure; `out` is C-contiguous, and of their shape."""
         cdef Work work
+        cdef fe_params params
         describe(&work, arrays, 0, out, real_of(out))
         work.outer[RESULT] = work.itemsize
-        return self.run(&work, parameters)
+        read_parameters(<const char *> cnp.PyArray_DATA(parameters), sizeof(double), &params)
+        return self.run(&work, &params)
 
     def picked(self, cnp.ndarray rows, cnp.ndarray labels, cnp.ndarray parameters,
                cnp.ndarray out):
         """The same for entry labels[r] of each row r. Labels are checked before."""
         cdef Work work
+        cdef fe_params params
         describe_picked(&work, rows, labels, real_of(out))
         set_result(&work, cnp.PyArray_BYTES(out), work.itemsize)
-        return self.run(&work, parameters)
+        read_parameters(<const char *> cnp.PyArray_DATA(parameters), sizeof(double), &params)
+        return self.run(&work, &params)
 
-    def whole(self, tuple views, cnp.ndarray parameters, dtype):
-        """The result of all entries as one row, and status bits."""
+    def whole(self, tuple views, cnp.ndarray parameters, dtype, double divisor):
+        """The result of all entries as one row, divided, and status bits."""
         cdef Work work
+        cdef fe_params params
         cdef cnp.ndarray out = np.empty((), dtype)
         describe(&work, views, cnp.PyArray_NDIM(<cnp.ndarray> views[0]), out, real_of(out))
-        status = self.run(&work, parameters)
+        read_parameters(<const char *> cnp.PyArray_DATA(parameters), sizeof(double), &params)
+        if divisor != 1:
+            divide(&params, divisor)
+        status = self.run(&work, &params)
         return out[()], status
 
     def reduced(self, tuple views, int cores, cnp.ndarray parameters, dtype, reduction, weight,

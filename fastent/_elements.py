@@ -32,19 +32,25 @@ def map_elements(
     holds integers or booleans. `summed_by` is the row measure that sums all elements in one pass.
     """
     vector = parameters(measure, base, log_floor, False)
-    if any(map(is_lazy, (*values, weight))):
+    plain = all(type(value) is np.ndarray for value in values)
+    if (not plain or weight is not None) and any(map(is_lazy, (*values, weight))):
         check_reduction(reduction, weight)
-        operands = lazy_operands(values, names, out)
+        blocks = lazy_operands(values, names, out)
         settings = (measure.name, names, base, log_floor, check, summed_by and summed_by.name)
-        dtype = _dtype(values, operands)
+        dtype = _dtype(values, blocks)
         if where is not True:
-            operands, names = [*operands, where], (*names, "where")
-        whole = (True,) * len(operands)
+            blocks, names = [*blocks, where], (*names, "where")
+        whole = (True,) * len(blocks)
         block = partial(_map_block, *settings)
-        return call_lazily(block, operands, names, whole, (), dtype, False, reduction, weight)
-    if where is True and reduction == "none" and out is None and weight is None and not check:
-        plain = all(type(value) is np.ndarray for value in values)
-        result = measure.direct(values if plain else tuple(map(as_array, values, names)), vector)
+        return call_lazily(block, blocks, names, whole, (), dtype, False, reduction, weight)
+    if where is True and out is None and weight is None and not check:
+        operands = values if plain else tuple(map(as_array, values, names))
+        result = None
+        if reduction == "none":
+            result = measure.direct(operands, vector)
+        elif summed_by is not None and reduction in ("mean", "sum"):
+            mean = reduction == "mean"
+            result = summed_by.direct_sum(operands, vector, mean, True, measure.name)
         if result is not None:
             return result
     check_reduction(reduction, weight)
@@ -63,9 +69,8 @@ def map_elements(
         return weigh(result, weight, where)
     views = tuple(np.broadcast_to(array, shape) for array in arrays)
     if summed_by and weight is None:
-        count = views[0].size
-        scale = _core.divided(vector, count) if reduction == "mean" else vector
-        result, status = summed_by.whole(views, scale, dtype)
+        divisor = views[0].size if reduction == "mean" else 1
+        result, status = summed_by.whole(views, vector, dtype, divisor)
     else:
         weights = None if weight is None else weights_of(weight, shape)
         result, status = measure.reduced(views, 0, vector, dtype, reduction, weights)

@@ -118,28 +118,41 @@ class Rows:
         every = tuple(range(dimensions))
         self.axes = every if axis is None else tuple(sorted(normalize_axis_tuple(axis, dimensions)))
         kept = len(self.axes)
-        last = tuple(range(-kept, 0))
+        order = [i for i in every if i not in self.axes] + list(self.axes)
         views = [
-            np.moveaxis(array[(None,) * (dimensions - array.ndim)], self.axes, last)
+            array[(None,) * (dimensions - array.ndim)].transpose(order)
+            if array.ndim < dimensions
+            else array.transpose(order)
             for array in arrays
         ]
-        self.core: tuple[int, ...] = views[0].shape[dimensions - kept :]
+        shape = views[0].shape
+        self.core: tuple[int, ...] = shape[dimensions - kept :]
+        self.outer: tuple[int, ...] = shape[: dimensions - kept]
+        if any(view.shape != shape for view in views):
+            self._broadcast(views, arrays, names, axis)
+        self.views = tuple(views)
+        self.length = math.prod(self.core)
+        self.count = math.prod(self.outer)
+
+    def _broadcast(
+        self, views: list[Array], arrays: Sequence[Array], names: Sequence[str], axis: Axis
+    ) -> None:
+        """Make the views of one shape, or say why that cannot be."""
+        rows = len(views[0].shape) - len(self.core)
         for view, array, name in zip(views, arrays, names, strict=True):
-            if view.shape[dimensions - kept :] != self.core:
+            if view.shape[rows:] != self.core:
                 raise ValueError(
                     f"{names[0]} has shape {arrays[0].shape} and {name} has shape {array.shape}: "
                     f"their distributions (axis={axis}) differ in length"
                 )
         try:
-            self.outer = np.broadcast_shapes(*(view.shape[: dimensions - kept] for view in views))
+            self.outer = np.broadcast_shapes(*(view.shape[:rows] for view in views))
         except ValueError:
             shapes = " and ".join(
                 f"{n} has shape {a.shape}" for n, a in zip(names, arrays, strict=True)
             )
             raise ValueError(f"{shapes}: they do not broadcast to common rows") from None
-        self.views = tuple(np.broadcast_to(view, self.outer + self.core) for view in views)
-        self.length = math.prod(self.core)
-        self.count = math.prod(self.outer)
+        views[:] = [np.broadcast_to(view, self.outer + self.core) for view in views]
 
     def kept_shape(self) -> tuple[int, ...]:
         """Return the outer shape with a 1 in place of each of the distribution's axes."""

@@ -54,9 +54,13 @@ def reduce_rows(
             arguments = (axis, base, log_floor, normalize, keepdims, out, reduction, weight, check)
             return _reduce_lazily(measure, names, values, *arguments, additive)
         arrays = tuple(map(as_array, values, names))
-    simple = axis == -1 and reduction == "none" and out is None and weight is None
-    if simple and not keepdims and not check:
-        result = measure.direct(arrays, vector)
+    if axis == -1 and out is None and weight is None and not keepdims and not check:
+        result = None
+        if reduction == "none":
+            result = measure.direct(arrays, vector)
+        elif additive and not normalize and reduction in ("mean", "sum"):
+            mean = reduction == "mean"
+            result = measure.direct_sum(arrays, vector, mean, False, measure.name)
         if result is not None:
             return result
     check_reduction(reduction, weight, keepdims)
@@ -76,8 +80,8 @@ def reduce_rows(
         status = measure.rows(rows.views, len(rows.core), vector, flat)
         weigh(flat, weight)
     elif additive and not normalize and weight is None:
-        scale = vector if reduction == "sum" else _core.divided(vector, rows.count)
-        result, status = measure.whole(rows.views, scale, dtype)
+        divisor = 1 if reduction == "sum" else rows.count
+        result, status = measure.whole(rows.views, vector, dtype, divisor)
     else:
         weights = None if weight is None else weights_of(weight, rows.outer)
         result, status = measure.reduced(

@@ -214,20 +214,17 @@ cdef int merge(int axes, Py_ssize_t *shape, Py_ssize_t *strides, int arrays) noe
     return kept
 
 
-KINDS = {"?": 0, "f2": 9, "f4": 11, "f8": 12, "i1": 1, "u1": 2, "i2": 3, "u2": 4, "i4": 5,
-         "u4": 6, "i8": 7, "u8": 8}
+# By dtype.char; bfloat16 is registered with NumPy by ml_dtypes, under a letter of its own.
+KINDS = {np.dtype(name).char: kind for kind, names in enumerate([
+    ["?"], ["i1"], ["u1"], ["i2"], ["u2"], ["i4", "intc", "long"], ["u4", "uintc", "ulong"],
+    ["i8", "long", "longlong"], ["u8", "ulong", "ulonglong"], ["f2"], [], ["f4"], ["f8"],
+]) for name in names if len(names) < 2 or np.dtype(name).itemsize == int(names[0][1])}
 
 
 cdef fe_read reader(cnp.ndarray array, int real_type) except NULL:
     """What reads entries of this array's dtype as floats or doubles."""
     dtype = array.dtype
-    cdef int kind
-    if dtype.kind == "b":
-        kind = 0
-    elif dtype.name == "bfloat16":
-        kind = FE_KIND_BF16
-    else:
-        kind = KINDS[f"{dtype.kind}{dtype.itemsize}"]
+    cdef int kind = FE_KIND_BF16 if dtype.kind == "V" else KINDS[dtype.char]
     return read_of(kind, not dtype.isnative, real_type)
 
 
