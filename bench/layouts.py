@@ -4,8 +4,10 @@ python -m bench.layouts [--mebibytes 64] [--threads 1]
 """
 
 import argparse
+import importlib.util
 import time
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -13,11 +15,6 @@ import numpy as np
 import fastent
 from bench import floor
 from bench.cases import distributions, probabilities
-
-try:
-    import ml_dtypes
-except ImportError:  # then without bfloat16
-    ml_dtypes = None
 
 Array = floor.Array
 ROUNDS = 7
@@ -38,9 +35,13 @@ LAYOUTS: dict[str, Callable[[Array], Array]] = {
     "reversed": lambda a: a[::-1, ::-1],
     "every second": lambda a: np.repeat(a, 2, axis=1)[:, ::2],
     "float16": lambda a: a.astype(np.float16),
-    "bfloat16": lambda a: a.astype(ml_dtypes.bfloat16),
 }
-HALVES = ("float16", "bfloat16")
+HALVES = ["float16"]
+if importlib.util.find_spec("ml_dtypes"):
+    import ml_dtypes
+
+    LAYOUTS["bfloat16"] = lambda a: a.astype(ml_dtypes.bfloat16)
+    HALVES.append("bfloat16")
 CALLS: dict[str, Callable[..., Any]] = {
     "entropy": lambda p, q: fastent.entropy(p),
     "kl_divergence": fastent.kl_divergence,
@@ -63,30 +64,32 @@ def lower_quartile(ours: Callable[[], Any], base: Callable[[], Any]) -> float:
 
 def reading(*arrays: Array) -> Callable[[], None]:
     """Return a call that reads as many bytes as the entries of these arrays take."""
-    bytes_of = [np.empty(array.nbytes // 4 * 4, np.uint8).view(np.float32) for array in arrays]
-    for array in bytes_of:
-        array.fill(1)
-    return lambda: [floor.read(a, threads=fastent.get_num_threads()) for a in bytes_of] and None
+    same = [np.ones(array.nbytes // 4, np.float32) for array in arrays]
+
+    def read() -> None:
+        for array in same:
+            floor.read(array, threads=fastent.get_num_threads())
+
+    return read
 
 
 def print_layouts(nbytes: int) -> None:
     """Print a line a layout, column count and dtype."""
-    print(
-        f"{'layout':13} {'columns':>7} {'dtype':8}  over reading / over plain: {', '.join(CALLS)}"
-    )
+    print(f"{'layout':13} {'columns':>7} {'dtype':8}  over reading / plain: {', '.join(CALLS)}")
     for columns in (10, 1000):
         for dtype in ("float32", "float64"):
-            p, q = (distributions(seed, nbytes, columns, dtype) for seed in (1, 2))
+            plain = [distributions(seed, nbytes, columns, dtype) for seed in (1, 2)]
             for name, make in LAYOUTS.items():
-                if name in HALVES and (dtype == "float64" or ml_dtypes is None):
+                if name in HALVES and dtype == "float64":
                     continue
-                a, b = make(p), make(q)
+                arrays = [make(array) for array in plain]
                 cells = []
-                for call, ours in CALLS.items():
-                    operands = (a, b) if call == "kl_divergence" else (a,)
-                    read = lower_quartile(lambda f=ours: f(a, b), reading(*operands))
-                    plain = lower_quartile(lambda f=ours: f(a, b), lambda f=ours: f(p, q))
-                    cells.append(f"{read:5.2f} / {plain:4.2f}")
+                for call, function in CALLS.items():
+                    ours = partial(function, *arrays)
+                    read = reading(*arrays[: 2 if call == "kl_divergence" else 1])
+                    ratio = lower_quartile(ours, read)
+                    over = lower_quartile(ours, partial(function, *plain))
+                    cells.append(f"{ratio:5.2f} / {over:4.2f}")
                 print(f"{name:13} {columns:7} {dtype:8}  {'   '.join(cells)}", flush=True)
 
 
@@ -98,11 +101,8 @@ def print_targets(nbytes: int) -> None:
         hard = np.random.default_rng(2).random(prob.size) < prob
         for kind in TARGETS:
             target = hard.astype(kind)
-            ratio = lower_quartile(
-                lambda t=target: fastent.binary_cross_entropy(t, prob, reduction="mean"),
-                reading(target, prob),
-            )
-            print(f"{kind:13} {dtype:8}  {ratio:5.2f}", flush=True)
+            ours = partial(fastent.binary_cross_entropy, target, prob, reduction="mean")
+            print(f"{kind:13} {dtype:8}  {lower_quartile(ours, reading(target, prob)):5.2f}")
 
 
 if __name__ == "__main__":

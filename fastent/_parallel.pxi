@@ -3,7 +3,7 @@
 a. Rows, and elements, depend on nothing beside them: any cut gives the same bits.
 b. One long row is cut into the segments of csrc/fastent.h, which are then joined in their order.
 c. Tasks take tens of microseconds each, and number at most TASKS, so that each has a place of its
-   own for its status on the stack. Less work than PARALLEL_BYTES is not worth waking a thread.
+   own for its status on the stack. Less work than parallel_bytes is not worth waking a thread.
 d. Between two tasks the calling thread looks, every so often, whether a signal waits for Python:
    Ctrl-C ends a long call.
 """
@@ -12,13 +12,13 @@ from fastent._kernels cimport fe_enter, fe_leave, fe_mode, fe_parallel, fe_scrat
 
 cdef enum:
     TASKS = 256
-    PARALLEL_BYTES = 1 << 20  # of the first operand: some 100 microseconds
-    PARALLEL_ELEMENTS = 65536  # the same where each has a result
+    MAP_COST = 8  # an element with a result of its own, over an entry of a row
     TASK_ENTRIES = 16384
     LONG_ROW = 64  # segments from which a row is cut even if there are many rows
     STOPPED = -2  # by the handler of a signal, whose exception is set
 
 cdef int threads = 1
+cdef Py_ssize_t parallel_bytes = 2 << 20  # of the first operand: 100 to 200 microseconds
 
 
 def set_threads(int count):
@@ -30,6 +30,14 @@ def set_threads(int count):
 def get_threads():
     """Number of threads that a call may use."""
     return threads
+
+
+def set_parallel_bytes(Py_ssize_t size):
+    """Use threads for calls on operands of this size and more; return what it was (for tests)."""
+    global parallel_bytes
+    before = parallel_bytes
+    parallel_bytes = size
+    return before
 
 
 def scratch_peak():
@@ -237,7 +245,7 @@ cdef int rows_parallel(const fe_measure *table, const fe_measure *measure, const
                        const fe_params *params, double *doubles) noexcept nogil:
     """Results of all rows, on all threads where there is enough to do."""
     cdef Job job
-    if work.rows * work.columns * work.itemsize < PARALLEL_BYTES:
+    if work.rows * work.columns * work.itemsize < parallel_bytes:
         return rows_loop(table, measure, work, params, 0, work.rows, doubles)
     job.table = table
     job.measure = measure
@@ -272,7 +280,7 @@ cdef int map_parallel(const fe_measure *measure, const Work *work, const fe_para
                       double *doubles) noexcept nogil:
     """Results of all elements, on all threads where there is enough to do."""
     cdef Job job
-    cdef bint alone = work.rows < PARALLEL_ELEMENTS
+    cdef bint alone = work.rows * work.itemsize * MAP_COST < parallel_bytes
     cdef int k
     if doubles == NULL:
         for k in range(work.operands):

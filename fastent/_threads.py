@@ -21,7 +21,7 @@ def set_num_threads(n: int) -> None:
 
     Notes
     -----
-    Results have the same bits whatever the number. Arrays of less than 1 MiB are
+    Results have the same bits whatever the number. Arrays of less than 2 MiB are
     worked on by the calling thread alone, and so is a call that finds another one's work under way.
 
     Examples

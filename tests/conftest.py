@@ -41,6 +41,14 @@ def isa(request: pytest.FixtureRequest) -> Iterator[str]:
         yield request.param
 
 
+@pytest.fixture
+def threads_early() -> Iterator[None]:
+    """Use threads for arrays of 16 KiB and more, which are quicker to make than those of 2 MiB."""
+    before = _core.set_parallel_bytes(1 << 14)
+    yield
+    _core.set_parallel_bytes(before)
+
+
 @pytest.fixture(params=[np.float32, np.float64], ids=["float32", "float64"])
 def dtype(request: pytest.FixtureRequest) -> Any:
     """Run the test in each dtype."""

@@ -15,6 +15,7 @@ from children import run
 
 import fastent as fe
 
+pytestmark = pytest.mark.usefixtures("threads_early")
 SHAPES = [(20_000, 10), (300, 1000), (3, 100_001), (400_003,), (1, 70_000), (70_001, 3)]
 CALLS: dict[str, Callable[[Any, Any], Any]] = {
     "entropy": lambda p, q: fe.entropy(p),

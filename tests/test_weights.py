@@ -11,6 +11,7 @@ import pytest
 
 import fastent as fe
 
+pytestmark = pytest.mark.usefixtures("threads_early")
 SHAPE = (70, 3)
 CALLS: dict[str, Callable[..., Any]] = {
     "surprisal": lambda p, q, t, y, **kw: fe.surprisal(p[..., 0], **kw),

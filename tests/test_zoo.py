@@ -17,6 +17,7 @@ from zoo import ZOO
 
 import fastent as fe
 
+pytestmark = pytest.mark.usefixtures("threads_early")
 SHAPE = (6, 40, 290)
 THREADS = (1, 3)
 DTYPES = ["float16", "bfloat16", "float32", "float64", "bool", "uint8", "int32", "int64"]
