@@ -317,3 +317,22 @@ def test_axis_0_with_entries_of_every_kind(name: str, dtype: Any, columns: int) 
                 mixed = ROWS[name](np.asfortranarray(p), q, **keywords)
             np.testing.assert_array_equal(got, expected)
             np.testing.assert_array_equal(mixed, expected)
+
+
+@pytest.mark.slow
+def test_more_than_two_to_the_31_elements() -> None:
+    """Positions are 64 bits wide: rows and elements behind 2^31 are read, and told apart."""
+    size = 2**31 + 4096
+    memory = np.full(size, 1, np.uint8)
+    memory[-4096:] = 0
+    losses = binary_cross_entropy(memory.view(bool), np.float32(0.25), reduction="sum", base=2)
+    expected = (size - 4096) * 2 + 4096 * -np.log2(0.75)
+    assert losses == pytest.approx(expected, rel=1e-7)
+    p = np.broadcast_to(np.float32(0.5), (2**31 + 2, 2))
+    assert entropy(p, base=2, reduction="mean") == 1
+    rows = memory[: 2**31 + 4096].reshape(-1, 4096)
+    whole = entropy(rows, normalize=True, base=2)
+    assert whole[-2] == 12
+    assert np.isnan(whole[-1])
+    labels = np.array([rows.shape[0] % 2] * 3)
+    assert np.isinf(log_loss(labels, rows[-3:], log_floor=None)[-1])

@@ -45,6 +45,14 @@ CALLS: dict[str, Callable[[Any], Any]] = {
     "KL of all": lambda a: fe.kl_divergence(a, a, axis=None),
     "surprisal, mean": lambda a: fe.surprisal(a, reduction="mean"),
     "BCE, mean": lambda a: fe.binary_cross_entropy(a, a, reduction="mean"),
+    "perplexity, weighted mean": lambda a: fe.perplexity(
+        a, reduction="weighted_mean", weight=np.broadcast_to(2.0, len(a))
+    ),
+    "surprisal, weighted sum": lambda a: fe.surprisal(a, reduction="sum", weight=a[:1]),
+    "log loss": lambda a: fe.log_loss(np.broadcast_to(3, len(a)), a),
+    "log loss, mean": lambda a: fe.log_loss(np.broadcast_to(3, len(a)), a, reduction="mean"),
+    "total variation, axis 0": lambda a: fe.total_variation_distance(a, a, axis=0),
+    "BCE": lambda a: fe.binary_cross_entropy(a, a),
     "BCE, mean, labels": lambda a: fe.binary_cross_entropy(a > 0.5, a, reduction="mean"),
 }
 
@@ -67,3 +75,26 @@ def test_no_large_temporary(call: str, layout: str) -> None:
     assert peak - before - np.asarray(result).nbytes - labels + scratch <= (
         ALLOWED * fe.get_num_threads()
     )
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("layout", ["byteswapped", "unaligned", "fortran", "one byteswapped row"])
+def test_a_gibibyte(layout: str) -> None:
+    """The allowance does not grow with the array."""
+    rows = 2**30 // 8 // COLUMNS
+    raw = np.empty(rows * COLUMNS * 8 + 1, np.uint8)
+    start = 1 if layout == "unaligned" else 0
+    array = raw[start : start + rows * COLUMNS * 8].view(">f8" if "swap" in layout else "f8")
+    array.fill(1 / COLUMNS)
+    array = array.reshape((rows, COLUMNS), order="F" if layout == "fortran" else "C")
+    if layout.startswith("one"):
+        array = array.reshape(1, -1)
+    for call in (fe.entropy, CALLS["KL"], CALLS["entropy, mean"], CALLS["BCE, mean"]):
+        call(array[:1])
+        _core.scratch_peak()
+        tracemalloc.start()
+        result = call(array)
+        peak = tracemalloc.get_traced_memory()[1]
+        tracemalloc.stop()
+        beside = peak - np.asarray(result).nbytes + _core.scratch_peak()
+        assert beside <= ALLOWED * fe.get_num_threads(), (layout, beside)
