@@ -134,10 +134,12 @@ typedef struct fe_mode {
 fe_mode fe_enter(void);
 void fe_leave(fe_mode mode, unsigned status); /* raises "invalid" if status says so */
 
-/* Runs task(context, i) for each i < count on up to `threads` threads, this one among them. Now and
- * then this thread calls `pause` between two tasks: once that returns nonzero no further task is
- * begun, and nonzero is returned. threads.c. */
-typedef void (*fe_task)(void *context, size_t index);
+/* Runs task(context, i, slot) for each i < count on up to `threads` threads, this one among them;
+ * each has a slot of its own, below FE_SLOTS, that of this one is 0. Now and then this thread calls
+ * `pause` between two tasks: once that returns nonzero no further task is begun, and nonzero is
+ * returned. threads.c. */
+#define FE_SLOTS 256
+typedef void (*fe_task)(void *context, size_t index, size_t slot);
 typedef int (*fe_pause)(void);
 int fe_parallel(fe_task task, void *context, size_t count, int threads, fe_pause pause);
 

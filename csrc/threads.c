@@ -8,6 +8,7 @@
  *   one user   a second caller at the same time (threads of Python, Dask, joblib) works alone, on
  *              its own thread: never more threads than asked for, never a wait for another's work
  *   fork       never waits; the child starts with an empty pool
+ *   slots      a thread has the same number in all tasks of a call, for scratch memory of its own
  *   pause      now and then, between two of its tasks, the calling thread asks whether to go on
  *   signals    are blocked in the pool, so that they reach the threads of the program
  */
@@ -18,7 +19,7 @@ int fe_parallel(fe_task task, void *context, size_t count, int threads, fe_pause
   (void)threads;
   for (size_t i = 0; i < count; i++) {
     if (i % 16 == 15 && pause() != 0) return -1;
-    task(context, i);
+    task(context, i, 0);
   }
   return 0;
 }
@@ -27,7 +28,6 @@ int fe_parallel(fe_task task, void *context, size_t count, int threads, fe_pause
 #include <signal.h>
 #include <time.h>
 
-#define FE_THREADS_MOST 256
 #define FE_THREAD_STACK (1u << 20)
 #define FE_PAUSE_MILLISECONDS 50
 
@@ -38,8 +38,8 @@ static pthread_once_t once = PTHREAD_ONCE_INIT;
 static int workers, wanted, active; /* threads in the pool; that may still join; at work */
 static fe_task job;
 static void *job_context;
-static size_t job_count, job_next; /* job_next: atomic */
-static int forks;                  /* how often this process is a fork of one */
+static size_t job_count, job_next, job_slots; /* job_next: atomic */
+static int forks;                             /* how often this process is a fork of one */
 
 static int64_t milliseconds(void) {
   struct timespec now;
@@ -49,12 +49,13 @@ static int64_t milliseconds(void) {
 
 /* Takes tasks until there are none left; `pause` is NULL in the pool. A long call may be made of
  * many short ones here, so when a thread paused last is remembered beyond them. */
-static int run_job(fe_task task, void *context, size_t count, size_t *next, fe_pause pause) {
+static int run_job(fe_task task, void *context, size_t count, size_t *next, size_t slot,
+                   fe_pause pause) {
   static _Thread_local int64_t last;
   for (;;) {
     const size_t i = __atomic_fetch_add(next, 1, __ATOMIC_RELAXED);
     if (i >= count) return 0;
-    task(context, i);
+    task(context, i, slot);
     if (pause == NULL || milliseconds() - last < FE_PAUSE_MILLISECONDS) continue;
     const int stop = pause();
     last = milliseconds();
@@ -74,9 +75,9 @@ static void *worker(void *unused) {
     active++;
     const fe_task task = job;
     void *const context = job_context;
-    const size_t count = job_count;
+    const size_t count = job_count, slot = job_slots++;
     pthread_mutex_unlock(&lock);
-    run_job(task, context, count, &job_next, NULL);
+    run_job(task, context, count, &job_next, slot, NULL);
     pthread_mutex_lock(&lock);
     if (--active == 0) pthread_cond_signal(&done);
   }
@@ -113,24 +114,25 @@ static void grow(int count) {
 }
 
 int fe_parallel(fe_task task, void *context, size_t count, int threads, fe_pause pause) {
-  if (threads > FE_THREADS_MOST) threads = FE_THREADS_MOST;
+  if (threads > FE_SLOTS) threads = FE_SLOTS;
   if ((size_t)threads > count) threads = (int)count;
   if (threads > 1) pthread_once(&once, register_fork);
   if (threads <= 1 || pthread_mutex_trylock(&user) != 0) {
     size_t next = 0;
-    return run_job(task, context, count, &next, pause);
+    return run_job(task, context, count, &next, 0, pause);
   }
   pthread_mutex_lock(&lock);
   grow(threads - 1);
   job = task;
   job_context = context;
   job_count = count;
+  job_slots = 1;
   __atomic_store_n(&job_next, 0, __ATOMIC_RELAXED);
   wanted = threads - 1 < workers ? threads - 1 : workers;
   for (int i = 0; i < wanted; i++) pthread_cond_signal(&start);
   pthread_mutex_unlock(&lock);
   const int before = forks;
-  const int stopped = run_job(task, context, count, &job_next, pause);
+  const int stopped = run_job(task, context, count, &job_next, 0, pause);
   if (forks != before) return -1; /* forked within `pause`: the pool's share is lost to the child */
   pthread_mutex_lock(&lock);
   wanted = 0; /* who has not come by now need not */

@@ -331,10 +331,7 @@ cdef class Measure:
         else:
             describe(&work, views, cores, None, real_type)
         read_parameters(<const char *> cnp.PyArray_DATA(parameters), sizeof(double), &params)
-        job.table = table
-        job.measure = &job.table[self.index]
-        job.work = &work
-        job.params = &params
+        start_job(&job, table, &table[self.index], &work, &params, NULL)
         job.weights = NULL
         if weight is not None:
             view_array(&weights, weight, FE_F64)
@@ -342,6 +339,7 @@ cdef class Measure:
         with nogil:
             mode = fe_enter()
             status = reduce_results(&job, &sums)
+            end_job(&job)
             if mean:
                 divisor = work.rows
             elif weighted_mean:

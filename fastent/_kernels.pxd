@@ -81,7 +81,9 @@ cdef extern from "fastent.h" nogil:
     fe_mode fe_enter() noexcept
     void fe_leave(fe_mode, unsigned) noexcept
 
-    ctypedef void (*fe_task)(void *, size_t) noexcept
+    enum:
+        FE_SLOTS
+    ctypedef void (*fe_task)(void *, size_t, size_t) noexcept
     ctypedef int (*fe_pause)() noexcept
     int fe_parallel(fe_task, void *, size_t, int, fe_pause) noexcept
 

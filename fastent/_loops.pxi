@@ -39,6 +39,7 @@ cdef int TOTAL = find_measure(b"total")
 # ---- rows -------------------------------------------------------------------------------------
 
 cdef struct Scratch:
+    bint opened
     void *buffer[2]  # NULL: the operand's own memory is used
     void *tile
     Py_ssize_t room  # bytes of each
@@ -50,6 +51,7 @@ cdef void close_scratch(Scratch *scratch) noexcept nogil:
     fe_release(scratch.buffer[0], scratch.room)
     fe_release(scratch.buffer[1], scratch.room)
     fe_release(scratch.tile, scratch.room)
+    scratch.opened = False
 
 
 cdef int open_scratch(Scratch *scratch, const fe_measure *measure, const Work *work,
@@ -57,7 +59,7 @@ cdef int open_scratch(Scratch *scratch, const fe_measure *measure, const Work *w
     """Decide what is fetched, and make room for it."""
     cdef Py_ssize_t n = work.columns, size = work.itemsize, entries = FETCHED
     cdef bint packed[2]
-    cdef bint tile = False, fetched = False
+    cdef bint tile = False, by_columns = False, fetched = False
     cdef int k
     memset(scratch, 0, sizeof(Scratch))
     scratch.by_columns = (measure.takes_columns and not normalize and n > 1
@@ -71,14 +73,17 @@ cdef int open_scratch(Scratch *scratch, const fe_measure *measure, const Work *w
     for k in range(work.operands):
         packed[k] = packed[k] or scratch.by_columns or n == 0
         fetched = fetched or not packed[k]
-        tile = tile or not packed[k] and turned(&work.view[k])
-    if tile:
+        if not packed[k] and turned(&work.view[k]):
+            by_columns = True
+            tile = tile or not gathers(&work.view[k], work)
+    if by_columns:
         entries = TURNED
     elif not fetched:
         entries = FE_SEGMENT
     scratch.rows = BLOCK_ROWS
     if (fetched or normalize) and n > 0:
         scratch.rows = max(<Py_ssize_t> 1, min(<Py_ssize_t> BLOCK_ROWS, entries // n))
+    scratch.opened = True
     if not fetched:
         return 0
     scratch.room = min(<Py_ssize_t> FE_SEGMENT, n * min(rows, scratch.rows)) * size
@@ -187,10 +192,11 @@ cdef void put_results(const Work *work, Py_ssize_t start, Py_ssize_t rows,
 
 cdef int rows_loop(const fe_measure *table, const fe_measure *measure, const Work *work,
                    const fe_params *params, Py_ssize_t start, Py_ssize_t end,
-                   double *doubles) noexcept nogil:
+                   double *doubles, Scratch *scratch) noexcept nogil:
     """Results of rows start .. end, as doubles if somewhere is given to put them.
 
-    Returns status bits, or NO_MEMORY.
+    The scratch space is opened if it is not; the caller closes it. Returns status bits, or
+    NO_MEMORY.
     """
     cdef double high[STATE_ROOM]
     cdef double low[STATE_ROOM]
@@ -198,13 +204,12 @@ cdef int rows_loop(const fe_measure *table, const fe_measure *measure, const Wor
     cdef double results[BLOCK_ROWS]
     cdef const double *inverse[2]
     cdef const double *none[2]
-    cdef Scratch scratch
     cdef Py_ssize_t rows, r, in_run
     cdef unsigned status = 0
     cdef int k
     cdef bint normalize = (params.flags & FE_NORMALIZE) != 0
     inverse[0] = inverse[1] = none[0] = none[1] = NULL
-    if open_scratch(&scratch, measure, work, end - start, normalize) != 0:
+    if not scratch.opened and open_scratch(scratch, measure, work, end - start, normalize) != 0:
         return NO_MEMORY
     while start < end:
         rows = min(scratch.rows, end - start)
@@ -213,11 +218,11 @@ cdef int rows_loop(const fe_measure *table, const fe_measure *measure, const Wor
             rows = min(rows, in_run)
         if normalize:
             for k in range(work.operands):
-                status |= sum_block(&table[TOTAL], work, &scratch, k, start, rows, False, none,
+                status |= sum_block(&table[TOTAL], work, scratch, k, start, rows, False, none,
                                     params, high, low)
                 invert(high, low, rows, inverses[k])
                 inverse[k] = inverses[k]
-        status |= sum_block(measure, work, &scratch, 0, start, rows, normalize, inverse, params,
+        status |= sum_block(measure, work, scratch, 0, start, rows, normalize, inverse, params,
                             high, low)
         if normalize and work.columns == 0:
             for r in range(rows):
@@ -232,7 +237,6 @@ cdef int rows_loop(const fe_measure *table, const fe_measure *measure, const Wor
             measure.finish[work.real](high, low, rows, params, results)
             put_results(work, start, rows, <const char *> results)
         start += rows
-    close_scratch(&scratch)
     return status
 
 

@@ -8,7 +8,7 @@ d. Between two tasks the calling thread looks, every so often, whether a signal 
    Ctrl-C ends a long call.
 """
 
-from fastent._kernels cimport fe_enter, fe_leave, fe_mode, fe_parallel, fe_scratch_peak
+from fastent._kernels cimport FE_SLOTS, fe_enter, fe_leave, fe_mode, fe_parallel, fe_scratch_peak
 
 cdef enum:
     TASKS = 256
@@ -71,6 +71,13 @@ cdef int interrupted() noexcept nogil:
 
 # ---- tasks ------------------------------------------------------------------------------------
 
+# What a thread keeps from task to task of a call.
+cdef struct Slot:
+    Scratch scratch
+    double *values  # a segment of results, and their weights
+    double *weights
+
+
 cdef struct Job:
     const fe_measure *table
     const fe_measure *measure
@@ -78,6 +85,7 @@ cdef struct Job:
     const fe_params *params
     Py_ssize_t share  # rows, elements or segments a task
     int status[TASKS]
+    Slot slots[FE_SLOTS]
     double *doubles  # NULL, or where results are put as doubles
     # segments, a task each: of one row, or of results
     Py_ssize_t begun
@@ -98,11 +106,30 @@ cdef Py_ssize_t share_of(Py_ssize_t items, Py_ssize_t entries_each, Py_ssize_t m
     return (share + multiple - 1) // multiple * multiple
 
 
+cdef void start_job(Job *job, const fe_measure *table, const fe_measure *measure, const Work *work,
+                    const fe_params *params, double *doubles) noexcept nogil:
+    job.table = table
+    job.measure = measure
+    job.work = work
+    job.params = params
+    job.doubles = doubles
+    memset(job.slots, 0, sizeof(job.slots))
+
+
+cdef void end_job(Job *job) noexcept nogil:
+    """Give back what the threads kept."""
+    cdef int i
+    for i in range(FE_SLOTS):
+        close_scratch(&job.slots[i].scratch)
+        fe_release(job.slots[i].values, FE_SEGMENT * sizeof(double))
+        fe_release(job.slots[i].weights, FE_SEGMENT * sizeof(double))
+
+
 cdef Py_ssize_t segments_of(Py_ssize_t entries) noexcept nogil:
     return (entries + FE_SEGMENT - 1) // FE_SEGMENT
 
 
-cdef int run_tasks(void (*task)(void *, size_t) noexcept nogil, Job *job, Py_ssize_t items) noexcept nogil:
+cdef int run_tasks(void (*task)(void *, size_t, size_t) noexcept nogil, Job *job, Py_ssize_t items) noexcept nogil:
     """Work on all items, `share` a task; return the joined status."""
     cdef Py_ssize_t tasks = (items + job.share - 1) // job.share, i
     cdef int status = 0
@@ -115,16 +142,17 @@ cdef int run_tasks(void (*task)(void *, size_t) noexcept nogil, Job *job, Py_ssi
     return status
 
 
-cdef void rows_task(void *context, size_t index) noexcept nogil:
+cdef void rows_task(void *context, size_t index, size_t slot) noexcept nogil:
     cdef Job *job = <Job *> context
     cdef Py_ssize_t start = index * job.share, end = min(start + job.share, job.work.rows)
     cdef fe_mode mode = fe_enter()
     job.status[index] = rows_loop(job.table, job.measure, job.work, job.params, start, end,
-                                  NULL if job.doubles == NULL else job.doubles + start)
+                                  NULL if job.doubles == NULL else job.doubles + start,
+                                  &job.slots[slot].scratch)
     fe_leave(mode, 0)
 
 
-cdef void map_task(void *context, size_t index) noexcept nogil:
+cdef void map_task(void *context, size_t index, size_t slot) noexcept nogil:
     cdef Job *job = <Job *> context
     cdef Py_ssize_t start = index * job.share, end = min(start + job.share, job.work.rows)
     cdef fe_mode mode = fe_enter()
@@ -135,17 +163,19 @@ cdef void map_task(void *context, size_t index) noexcept nogil:
 
 # ---- one long row -----------------------------------------------------------------------------
 
-cdef void segment_task(void *context, size_t index) noexcept nogil:
+cdef void segment_task(void *context, size_t index, size_t slot) noexcept nogil:
     """Sum a segment of one row."""
     cdef Job *job = <Job *> context
     cdef const Work *work = job.work
-    cdef Scratch scratch
+    cdef Scratch *scratch = &job.slots[slot].scratch
     cdef fe_block block
     cdef Py_ssize_t column = (job.begun + <Py_ssize_t> index) * FE_SEGMENT
     cdef fe_mode mode = fe_enter()
     cdef double high[16]
     cdef double low[16]
-    cdef int status = open_scratch(&scratch, job.measure, work, 1, False), i
+    cdef int status = 0, i
+    if not scratch.opened:
+        status = open_scratch(scratch, job.measure, work, 1, False)
     memset(high, 0, sizeof(high))
     memset(low, 0, sizeof(low))
     if status == 0:
@@ -153,11 +183,10 @@ cdef void segment_task(void *context, size_t index) noexcept nogil:
         block.row_length = work.columns
         block.columns = min(<Py_ssize_t> FE_SEGMENT, work.columns - column)
         for i in range(job.measure.operands):
-            place(work, &scratch, job.first + i, job.row, 1, column, block.columns, False, &block,
+            place(work, scratch, job.first + i, job.row, 1, column, block.columns, False, &block,
                   i)
             block.inverse[i] = job.inverse[i]
         status = job.measure.accumulate[work.real](&block, job.params, high, low)
-        close_scratch(&scratch)
     job.high[index] = high[0]
     job.low[index] = low[0]
     job.status[index] = status
@@ -245,18 +274,23 @@ cdef int rows_parallel(const fe_measure *table, const fe_measure *measure, const
                        const fe_params *params, double *doubles) noexcept nogil:
     """Results of all rows, on all threads where there is enough to do."""
     cdef Job job
+    cdef Scratch scratch
+    cdef int status
     if work.rows * work.columns * work.itemsize < parallel_bytes:
-        return rows_loop(table, measure, work, params, 0, work.rows, doubles)
-    job.table = table
-    job.measure = measure
-    job.work = work
-    job.params = params
-    job.doubles = doubles
+        scratch.opened = False
+        status = rows_loop(table, measure, work, params, 0, work.rows, doubles, &scratch)
+        if scratch.opened:
+            close_scratch(&scratch)
+        return status
+    start_job(&job, table, measure, work, params, doubles)
     if work.columns >= 2 * FE_SEGMENT and (
             work.rows < 2 * threads or work.columns >= LONG_ROW * FE_SEGMENT):
-        return long_rows(&job)
-    job.share = share_of(work.rows, work.columns, rows_together(work))
-    return run_tasks(rows_task, &job, work.rows)
+        status = long_rows(&job)
+    else:
+        job.share = share_of(work.rows, work.columns, rows_together(work))
+        status = run_tasks(rows_task, &job, work.rows)
+    end_job(&job)
+    return status
 
 
 cdef bint overlap(const Work *work, int k) noexcept nogil:
@@ -287,9 +321,6 @@ cdef int map_parallel(const fe_measure *measure, const Work *work, const fe_para
             alone = alone or overlap(work, k)
     if alone:
         return map_loop(measure, work, params, 0, work.rows, doubles)
-    job.measure = measure
-    job.work = work
-    job.params = params
-    job.doubles = doubles
+    start_job(&job, NULL, measure, work, params, doubles)
     job.share = share_of(work.rows, 4, MAP_BLOCK)
     return run_tasks(map_task, &job, work.rows)

@@ -51,25 +51,25 @@ cdef void sum_segment(Job *job, Py_ssize_t index, const double *values, double *
         job.weight_low[index] = low[0]
 
 
-cdef void reduce_task(void *context, size_t index) noexcept nogil:
+cdef void reduce_task(void *context, size_t index, size_t slot) noexcept nogil:
     """Make the results of one segment, and sum them."""
     cdef Job *job = <Job *> context
+    cdef Slot *own = &job.slots[slot]
     cdef Py_ssize_t start = (job.begun + <Py_ssize_t> index) * FE_SEGMENT
     cdef Py_ssize_t end = min(start + FE_SEGMENT, job.work.rows), room = FE_SEGMENT * sizeof(double)
     cdef fe_mode mode = fe_enter()
-    cdef double *values = <double *> fe_allocate(room)
-    cdef double *weights = NULL
     cdef int status = NO_MEMORY
-    if job.weights != NULL:
-        weights = <double *> fe_allocate(room)
-    if values != NULL and (weights != NULL or job.weights == NULL):
+    if own.values == NULL:
+        own.values = <double *> fe_allocate(room)
+    if own.weights == NULL and job.weights != NULL:
+        own.weights = <double *> fe_allocate(room)
+    if own.values != NULL and (own.weights != NULL or job.weights == NULL):
         if job.measure.shape == FE_MAP:
-            status = map_loop(job.measure, job.work, job.params, start, end, values)
+            status = map_loop(job.measure, job.work, job.params, start, end, own.values)
         else:
-            status = rows_loop(job.table, job.measure, job.work, job.params, start, end, values)
-        sum_segment(job, index, values, weights)
-    fe_release(values, room)
-    fe_release(weights, room)
+            status = rows_loop(job.table, job.measure, job.work, job.params, start, end,
+                               own.values, &own.scratch)
+        sum_segment(job, index, own.values, own.weights)
     job.status[index] = status
     fe_leave(mode, 0)
 
@@ -102,7 +102,6 @@ cdef int reduce_results(Job *job, Sums *sums) noexcept nogil:
     memset(sums, 0, sizeof(Sums))
     job.begun = 0
     job.share = 1
-    job.doubles = NULL
     while job.begun < segments:
         part = min(<Py_ssize_t> TASKS, segments - job.begun)
         if segments < min(2 * threads, <int> TASKS):

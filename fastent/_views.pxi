@@ -69,6 +69,13 @@ cdef bint turned(const View *view) noexcept nogil:
     return last > 0 and distance(view.strides[last - 1]) < distance(view.strides[last])
 
 
+cdef bint gathers(const View *view, const Work *work) noexcept nogil:
+    """Whether turning reads this where it lies: whole entries of the kernels' type, side by side."""
+    cdef Py_ssize_t step = view.strides[view.axes - 1]
+    return (view.native and view.strides[view.axes - 2] == work.itemsize and step > 0
+            and step % work.itemsize == 0)
+
+
 cdef void turn(const View *view, const char *data, Py_ssize_t rows, char *to, const Work *work,
                char *tile) noexcept nogil:
     """Fetch whole rows along the last axis that are neighbours along the axis before."""
@@ -81,7 +88,7 @@ cdef void turn(const View *view, const char *data, Py_ssize_t rows, char *to, co
             memcpy(to + done * size, to, min(done, rows - done) * size)
             done += min(done, rows - done)
         return
-    if view.native and outer == work.itemsize and step > 0 and step % work.itemsize == 0:
+    if gathers(view, work):
         work.gather[work.real](data, rows, columns, step // work.itemsize, to)
         return
     for j in range(columns):
@@ -93,7 +100,7 @@ cdef const char *fetch(const View *view, Py_ssize_t first, Py_ssize_t count, cha
                 char *tile) noexcept nogil:
     """Read entries first .. first + count, in C order; return the address of the next.
 
-    A tile as large as `to` serves to turn.
+    A tile as large as `to` serves to turn what has to be converted first.
     """
     cdef Py_ssize_t index[AXES]
     cdef const char *data = view.data
@@ -105,7 +112,7 @@ cdef const char *fetch(const View *view, Py_ssize_t first, Py_ssize_t count, cha
         data += index[axis] * view.strides[axis]
     while count > 0:
         whole = 0
-        if tile != NULL and index[last] == 0 and turned(view):
+        if index[last] == 0 and turned(view) and (tile != NULL or gathers(view, work)):
             whole = min(view.shape[last - 1] - index[last - 1], count // view.shape[last])
         if whole > 1:
             turn(view, data, whole, to, work, tile)
