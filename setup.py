@@ -27,6 +27,9 @@ if X86_64:
     # Without this GCC makes 64-byte conversions of 32-byte halves.
     ISAS["avx512"].append("-mprefer-vector-width=512")
 
+if platform.machine().lower() in {"aarch64", "arm64"}:
+    ISAS["neon"] = ["-DFE_NEON"]  # every aarch64 has it, and fused multiply-add
+
 WARNINGS = ["-Wall", "-Wextra", "-Werror", "-Wno-psabi"]
 # Contraction off: FMA is written where it is meant, and every build gives the same bits.
 # No instruction scheduling before register allocation: the kernels are interleaved by hand.

@@ -37,6 +37,12 @@ static int has_avx512(void) {
 }
 #endif
 
+#if defined(FE_BUILD_NEON)
+extern const fe_measure fe_measures_neon[];
+extern const fe_gather fe_gathers_neon[];
+extern const fe_read fe_reads_neon[FE_KINDS][2][FE_REALS];
+#endif
+
 const fe_isa fe_isas[] = {
     {"portable", fe_measures_portable, fe_gathers_portable, &fe_reads_portable[0][0][0], always},
 #if defined(FE_BUILD_AVX2)
@@ -44,6 +50,9 @@ const fe_isa fe_isas[] = {
 #endif
 #if defined(FE_BUILD_AVX512)
     {"avx512", fe_measures_avx512, fe_gathers_avx512, &fe_reads_avx512[0][0][0], has_avx512},
+#endif
+#if defined(FE_BUILD_NEON)
+    {"neon", fe_measures_neon, fe_gathers_neon, &fe_reads_neon[0][0][0], always},
 #endif
 };
 const int fe_isa_count = sizeof fe_isas / sizeof fe_isas[0];

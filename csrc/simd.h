@@ -24,6 +24,8 @@
 
 #if defined(__x86_64__)
 #include <immintrin.h>
+#elif defined(FE_NEON)
+#include <arm_neon.h>
 #endif
 
 #define INLINE static inline __attribute__((always_inline))
@@ -31,10 +33,12 @@
 /* The portable path uses 32-byte vectors as well: the compiler splits them as the machine needs. */
 #if defined(__AVX512F__)
 #define FE_BYTES 64
+#elif defined(FE_NEON)
+#define FE_BYTES 16
 #else
 #define FE_BYTES 32
 #endif
-#if defined(__FMA__)
+#if defined(__FMA__) || defined(FE_NEON)
 #define FE_FMA 1
 #else
 #define FE_FMA 0
@@ -86,6 +90,8 @@ typedef i32 k32;
 #include "simd/avx512.h"
 #elif defined(__AVX2__)
 #include "simd/avx2.h"
+#elif defined(FE_NEON)
+#include "simd/neon.h"
 #else
 #include "simd/portable.h"
 #endif
@@ -108,28 +114,41 @@ typedef struct {
 } m32;
 
 /* EACH(op, a, b, c): the operation on every register of a group; INDEX(op): on their numbers. */
+#define FE_INDEX_1(op) op(0)
+#define FE_INDEX_2(op) op(0), op(1)
+#define FE_INDEX_4(op) FE_INDEX_2(op), op(2), op(3)
+#define FE_INDEX_8(op) FE_INDEX_4(op), op(4), op(5), op(6), op(7)
+#define FE_AT_1(op, a, i) op(a.v[i])
+#define FE_AT_2(op, a, b, i) op(a.v[i], b.v[i])
+#define FE_AT_3(op, a, b, c, i) op(a.v[i], b.v[i], c.v[i])
+#define FE_EACH_1(at, ...) at(__VA_ARGS__, 0)
+#define FE_EACH_2(at, ...) at(__VA_ARGS__, 0), at(__VA_ARGS__, 1)
+#define FE_EACH_4(at, ...) FE_EACH_2(at, __VA_ARGS__), at(__VA_ARGS__, 2), at(__VA_ARGS__, 3)
+#define FE_EACH_8(at, ...)                                                                \
+  FE_EACH_4(at, __VA_ARGS__), at(__VA_ARGS__, 4), at(__VA_ARGS__, 5), at(__VA_ARGS__, 6), \
+      at(__VA_ARGS__, 7)
 #if FE_BYTES == 64
-#define INDEX64(op) op(0), op(1)
-#define INDEX32(op) op(0)
-#define EACH64_1(op, a) op(a.v[0]), op(a.v[1])
-#define EACH64_2(op, a, b) op(a.v[0], b.v[0]), op(a.v[1], b.v[1])
-#define EACH64_3(op, a, b, c) op(a.v[0], b.v[0], c.v[0]), op(a.v[1], b.v[1], c.v[1])
-#define EACH32_1(op, a) op(a.v[0])
-#define EACH32_2(op, a, b) op(a.v[0], b.v[0])
-#define EACH32_3(op, a, b, c) op(a.v[0], b.v[0], c.v[0])
+#define INDEX64 FE_INDEX_2
+#define INDEX32 FE_INDEX_1
+#define FE_EACH_64 FE_EACH_2
+#define FE_EACH_32 FE_EACH_1
+#elif FE_BYTES == 32
+#define INDEX64 FE_INDEX_4
+#define INDEX32 FE_INDEX_2
+#define FE_EACH_64 FE_EACH_4
+#define FE_EACH_32 FE_EACH_2
 #else
-#define INDEX64(op) op(0), op(1), op(2), op(3)
-#define INDEX32(op) op(0), op(1)
-#define EACH64_1(op, a) op(a.v[0]), op(a.v[1]), op(a.v[2]), op(a.v[3])
-#define EACH64_2(op, a, b) \
-  op(a.v[0], b.v[0]), op(a.v[1], b.v[1]), op(a.v[2], b.v[2]), op(a.v[3], b.v[3])
-#define EACH64_3(op, a, b, c)                                                         \
-  op(a.v[0], b.v[0], c.v[0]), op(a.v[1], b.v[1], c.v[1]), op(a.v[2], b.v[2], c.v[2]), \
-      op(a.v[3], b.v[3], c.v[3])
-#define EACH32_1(op, a) op(a.v[0]), op(a.v[1])
-#define EACH32_2(op, a, b) op(a.v[0], b.v[0]), op(a.v[1], b.v[1])
-#define EACH32_3(op, a, b, c) op(a.v[0], b.v[0], c.v[0]), op(a.v[1], b.v[1], c.v[1])
+#define INDEX64 FE_INDEX_8
+#define INDEX32 FE_INDEX_4
+#define FE_EACH_64 FE_EACH_8
+#define FE_EACH_32 FE_EACH_4
 #endif
+#define EACH64_1(op, a) FE_EACH_64(FE_AT_1, op, a)
+#define EACH64_2(op, a, b) FE_EACH_64(FE_AT_2, op, a, b)
+#define EACH64_3(op, a, b, c) FE_EACH_64(FE_AT_3, op, a, b, c)
+#define EACH32_1(op, a) FE_EACH_32(FE_AT_1, op, a)
+#define EACH32_2(op, a, b) FE_EACH_32(FE_AT_2, op, a, b)
+#define EACH32_3(op, a, b, c) FE_EACH_32(FE_AT_3, op, a, b, c)
 
 #define DEFINE_1(result, name, argument, each, op) \
   INLINE result name(argument a) { return (result){{each(op, a)}}; }

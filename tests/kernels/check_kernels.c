@@ -1,0 +1,245 @@
+/* check_kernels.c - every kernel of every instruction set that this machine runs, held against the
+ * portable one and against itself.
+ *
+ *   against portable  results within twice the measure's bound, NaN and infinities in the same
+ * places against itself    one row alone, in a batch, at any alignment, by columns: the same bits
+ *   memory            operands end where a page begins that may not be touched, or begin where one
+ *                     ends; every number of columns from 0 to 130, and some around each limit
+ *
+ * Built and run by tests/test_kernels.py, with sanitizers, and for aarch64 under an emulator.
+ * Prints one line an instruction set; ends non-zero at the first difference, which it prints. */
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include "fastent.h"
+
+#define MOST (3 * 4096 + 40) /* entries of a row */
+#define ROWS 19
+#define PAGES ((size_t)4 << 20)
+
+static uint64_t state = 88172645463325252u;
+static double uniform(void) { /* xorshift64 (Marsaglia, 2003) */
+  state ^= state << 13, state ^= state >> 7, state ^= state << 17;
+  return (double)(state >> 11) * 0x1p-53;
+}
+
+static size_t size_of(fe_real real) { return real == FE_F32 ? sizeof(float) : sizeof(double); }
+
+static void put(void *array, fe_real real, size_t i, double x) {
+  if (real == FE_F32) ((float *)array)[i] = (float)x;
+  else ((double *)array)[i] = x;
+}
+static double get(const void *array, fe_real real, size_t i) {
+  return real == FE_F32 ? (double)((const float *)array)[i] : ((const double *)array)[i];
+}
+
+/* ---- memory between pages that may not be touched -------------------------------------------- */
+
+static char *guarded(void) {
+  const size_t page = (size_t)sysconf(_SC_PAGESIZE);
+  char *start =
+      mmap(NULL, PAGES + 2 * page, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+  if (start == MAP_FAILED || mprotect(start, page, PROT_NONE) != 0 ||
+      mprotect(start + page + PAGES, page, PROT_NONE) != 0) {
+    perror("guard pages");
+    exit(2);
+  }
+  return start + page;
+}
+
+/* ---- data ------------------------------------------------------------------------------------ */
+
+/* Entries of kind 0: in (0, 1); 1: some zeros; 2: a few of everything. */
+static double entry(int kind, fe_real real) {
+  const double x = uniform(), tiny = real == FE_F32 ? 0x1p-140 : 0x1p-1060;
+  if (kind == 0) return x * x * x + 1e-9;
+  if (kind == 1) return x < 0.3 ? 0 : x;
+  if (uniform() < 0.98) return x;
+  const double odd[] = {0, 1, -0.0, -0.5, 2, tiny, 1e-44, INFINITY, NAN, 0x1p-1000};
+  return odd[(size_t)(uniform() * 10)];
+}
+
+static void fail(const char *what, const fe_isa *isa, const fe_measure *m, fe_real real, size_t n,
+                 double got, double want) {
+  printf("%s: %s of %s, %s, %zu columns: %.17g, not %.17g\n", what, m->name, isa->name,
+         real == FE_F32 ? "float" : "double", n, got, want);
+  exit(1);
+}
+
+static int same(double a, double b) { return a == b || (isnan(a) && isnan(b)); }
+
+/* A perplexity e^H has the bound of H, times H, and that of e^x. */
+static int near(double a, double b, const fe_measure *m, fe_real real) {
+  if (same(a, b)) return 1;
+  double bound = m->bound[real];
+  if (strcmp(m->name, "perplexity") == 0) bound += 2.5 * fabs(log(b));
+  const double epsilon = real == FE_F32 ? 0x1p-23 : 0x1p-52;
+  const double least = real == FE_F32 ? 0x1p-149 : 0x1p-1074;
+  const double relative = bound < 0.5 ? bound : bound * epsilon;
+  return fabs(a - b) <= 2 * relative * fmax(fabs(a), fabs(b)) + 4 * least;
+}
+
+/* ---- rows ------------------------------------------------------------------------------------ */
+
+static void results(const fe_measure *m, fe_real real, const void *p, const void *q, size_t rows,
+                    size_t n, const size_t *steps, const fe_params *params, void *out) {
+  double high[ROWS + 32] = {0}, low[ROWS + 32] = {0};
+  fe_block block = {.operand = {p, q}, .rows = rows, .columns = n, .row_length = n};
+  for (int i = 0; i < 2; i++) {
+    block.stride[i] = (ptrdiff_t)(n * size_of(real));
+    if (steps != NULL) block.step[i] = steps[i], block.stride[i] = (ptrdiff_t)size_of(real);
+  }
+  m->accumulate[real](&block, params, high, low);
+  m->finish[real](high, low, rows, params, out);
+}
+
+static void check_rows(const fe_isa *isa, const fe_measure *m, const fe_measure *portable,
+                       fe_real real, size_t n, int kind, const fe_params *params, char **memory) {
+  const size_t bytes = ROWS * n * size_of(real);
+  double want[ROWS], out[ROWS + 32];
+  char *p = memory[0] + PAGES - bytes, *q = memory[1] + PAGES - bytes; /* end at the guard */
+  for (size_t i = 0; i < ROWS * n; i++) {
+    put(p, real, i, entry(kind, real));
+    put(q, real, i,
+        kind == 0 && i % 3 ? get(p, real, i) * (1 + 1e-3 * uniform()) : entry(kind, real));
+  }
+  results(portable, real, p, q, ROWS, n, NULL, params, out);
+  for (size_t r = 0; r < ROWS; r++) want[r] = get(out, real, r);
+  results(m, real, p, q, ROWS, n, NULL, params, out);
+  for (size_t r = 0; r < ROWS; r++) {
+    const double got = get(out, real, r);
+    if (!near(got, want[r], m, real)) fail("portable", isa, m, real, n, got, want[r]);
+    want[r] = got;
+  }
+  for (size_t r = 0; r < ROWS; r++) { /* alone */
+    const size_t from = r * n * size_of(real);
+    results(m, real, p + from, q + from, 1, n, NULL, params, out);
+    if (!same(get(out, real, 0), want[r]))
+      fail("alone", isa, m, real, n, get(out, real, 0), want[r]);
+  }
+  for (size_t offset = 0; offset < 64; offset += size_of(real)) { /* from the guard on */
+    memcpy(memory[2] + offset, p, bytes), memcpy(memory[3] + 64 - offset, q, bytes);
+    results(m, real, memory[2] + offset, memory[3] + 64 - offset, ROWS, n, NULL, params, out);
+    for (size_t r = 0; r < ROWS; r++)
+      if (!same(get(out, real, r), want[r]))
+        fail("aligned", isa, m, real, n, get(out, real, r), want[r]);
+    if (n > 64 && offset > 0) break;
+  }
+  if (!m->takes_columns || n < 2) return;
+  char *a = memory[2] + PAGES - bytes, *b = memory[3] + PAGES - bytes;
+  for (size_t r = 0; r < ROWS; r++)
+    for (size_t j = 0; j < n; j++) {
+      put(a, real, j * ROWS + r, get(p, real, r * n + j));
+      put(b, real, j * ROWS + r, get(q, real, r * n + j));
+    }
+  results(m, real, a, b, ROWS, n, (size_t[]){ROWS, ROWS}, params, out);
+  for (size_t r = 0; r < ROWS; r++)
+    if (!same(get(out, real, r), want[r]))
+      fail("by columns", isa, m, real, n, get(out, real, r), want[r]);
+}
+
+/* ---- elements -------------------------------------------------------------------------------- */
+
+static void check_elements(const fe_isa *isa, const fe_measure *m, const fe_measure *portable,
+                           fe_real real, size_t n, const fe_params *params, char **memory) {
+  const size_t bytes = n * size_of(real);
+  char *x = memory[0] + PAGES - bytes, *y = memory[1] + PAGES - bytes;
+  char *out = memory[2] + PAGES - bytes;
+  double want[256];
+  for (size_t i = 0; i < n; i++) put(x, real, i, entry(2, real)), put(y, real, i, entry(2, real));
+  portable->map[real]((const void *[]){x, y}, n, params, out);
+  for (size_t i = 0; i < n; i++) want[i] = get(out, real, i);
+  m->map[real]((const void *[]){x, y}, n, params, out);
+  for (size_t i = 0; i < n; i++) {
+    const double got = get(out, real, i);
+    if (!near(got, want[i], m, real)) fail("portable", isa, m, real, n, got, want[i]);
+    want[i] = got;
+  }
+  for (size_t i = 0; i < n; i++) {
+    const size_t from = i * size_of(real);
+    m->map[real]((const void *[]){x + from, y + from}, 1, params, memory[3]);
+    if (!same(get(memory[3], real, 0), want[i]))
+      fail("alone", isa, m, real, n, get(memory[3], real, 0), want[i]);
+  }
+}
+
+/* ---- reading and gathering ------------------------------------------------------------------- */
+
+static void check_reads(const fe_isa *isa, char **memory) {
+  const size_t sizes[FE_KINDS] = {1, 1, 1, 2, 2, 4, 4, 8, 8, 2, 2, 4, 8};
+  for (int kind = 0; kind < FE_KINDS; kind++)
+    for (int swapped = 0; swapped < 2; swapped++)
+      for (fe_real real = FE_F32; real < FE_REALS; real++)
+        for (size_t n = 1; n < 70; n++) {
+          const fe_read read = isa->read[(kind * 2 + swapped) * 2 + real];
+          const fe_read one = fe_isas[0].read[(kind * 2 + swapped) * 2 + real];
+          char *from = memory[0] + PAGES - n * sizes[kind],
+               *out = memory[1] + PAGES - n * size_of(real);
+          char *back = memory[2] + PAGES - n * size_of(real);
+          for (size_t i = 0; i < n * sizes[kind]; i++) from[i] = (char)(uniform() * 256);
+          read(from, (ptrdiff_t)sizes[kind], n, out);
+          read(from + (n - 1) * sizes[kind], -(ptrdiff_t)sizes[kind], n, back);
+          for (size_t i = 0; i < n; i++) {
+            one(from + i * sizes[kind], 0, 1, memory[3]);
+            const double want = get(memory[3], real, 0);
+            if (!same(get(out, real, i), want) || !same(get(back, real, n - 1 - i), want)) {
+              printf("reading kind %d, swapped %d, real %d, %zu: %.17g, not %.17g\n", kind, swapped,
+                     (int)real, n, get(out, real, i), want);
+              exit(1);
+            }
+          }
+        }
+}
+
+static void check_gathers(const fe_isa *isa, char **memory) {
+  for (fe_real real = FE_F32; real < FE_REALS; real++)
+    for (size_t rows = 1; rows < 40; rows++)
+      for (size_t n = 1; n < 40; n++) {
+        const size_t step = rows + 3, size = size_of(real);
+        char *from = memory[0] + PAGES - ((n - 1) * step + rows) * size;
+        char *out = memory[1] + PAGES - rows * n * size;
+        for (size_t i = 0; i < (n - 1) * step + rows; i++) put(from, real, i, (double)i);
+        isa->gather[real](from, rows, n, step, out);
+        for (size_t r = 0; r < rows; r++)
+          for (size_t j = 0; j < n; j++)
+            if (get(out, real, r * n + j) != (double)(j * step + r)) {
+              printf("gathering %zu rows of %zu: entry %zu of row %zu\n", rows, n, j, r);
+              exit(1);
+            }
+      }
+}
+
+int main(void) {
+  const size_t more[] = {255, 256, 257, 1000, 4095, 4096, 4097, MOST};
+  const double floors[] = {-100, -INFINITY, -3};
+  char *memory[4];
+  for (int i = 0; i < 4; i++) memory[i] = guarded();
+  for (int k = 0; k < fe_isa_count; k++) {
+    const fe_isa *isa = &fe_isas[k];
+    if (!isa->available()) continue;
+    long checked = 0;
+    check_reads(isa, memory);
+    check_gathers(isa, memory);
+    for (int i = 0; i < fe_measure_count; i++)
+      for (fe_real real = FE_F32; real < FE_REALS; real++)
+        for (size_t c = 0; c < 131 + sizeof more / sizeof *more; c++)
+          for (int kind = 0; kind < 3; kind++) {
+            const fe_measure *m = &isa->measures[i], *portable = &fe_isas[0].measures[i];
+            const size_t n = c < 131 ? c : more[c - 131];
+            const double floor = floors[(c + (size_t)kind) % 3];
+            fe_params params = {1, 0, floor, exp(floor), 0};
+            if (m->bits && c % 2) params.flags = FE_BITS;
+            else if (c % 5 == 1)
+              params.scale_high = 1.4426950408889634, params.scale_low = 2.03e-17;
+            if (m->shape == FE_ROWS) check_rows(isa, m, portable, real, n, kind, &params, memory);
+            else if (n <= 256) check_elements(isa, m, portable, real, n, &params, memory);
+            checked++;
+          }
+    printf("%s: %ld\n", isa->name, checked);
+  }
+  return 0;
+}
