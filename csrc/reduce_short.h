@@ -38,14 +38,14 @@ INLINE sum64 ROW(group)(const real *x, size_t x_step, const real *y, size_t y_st
 }
 
 #if WEIGHTED
-INLINE m64 ROW(batch)(const real *p, const real *q, size_t rows, size_t n, int more,
+INLINE m64 ROW(batch)(const real *p, const real *q, size_t rows, size_t n, size_t more,
                       const fe_ahead *ahead, const fe_params *params, const int variant,
                       WATCH *watch, double *high, double *low) {
   real x[SHORT_BUFFER] __attribute__((aligned(64))), y[SHORT_BUFFER] __attribute__((aligned(64)));
   m64 tiny = g64_less(g64_set(0), g64_set(0));
   for (size_t r = 0; r < rows; r += FE_LANES) {
     const size_t left = rows - r < FE_LANES ? rows - r : FE_LANES;
-    const int overrun = more || r + FE_LANES < rows;
+    const int overrun = more + (rows - r - left) * n >= FE_CHUNK - 1; /* entries behind these */
     COLUMNS(p + r * n, left, n, overrun, x + r * n);
     if (OPERANDS == 2) COLUMNS(q + r * n, left, n, overrun, y + r * n);
   }
@@ -62,7 +62,7 @@ INLINE m64 ROW(batch)(const real *p, const real *q, size_t rows, size_t n, int m
   return tiny;
 }
 #else
-INLINE m64 ROW(batch)(const real *p, const real *q, size_t rows, size_t n, int more,
+INLINE m64 ROW(batch)(const real *p, const real *q, size_t rows, size_t n, size_t more,
                       const fe_ahead *ahead, const fe_params *params, const int variant,
                       WATCH *watch, double *high, double *low) {
   compute terms[SHORT_BUFFER] __attribute__((aligned(64))),
@@ -115,7 +115,7 @@ static unsigned ROW(short_rows)(const fe_block *block, const fe_params *params, 
   unsigned status = 0;
   for (size_t r = 0; r < rows; r += batch, p += batch * n, q += batch * n) {
     const size_t count = rows - r < batch ? rows - r : batch;
-    const int more = count < rows - r;
+    const size_t more = (rows - r - count) * n;
     const fe_ahead ahead[2] = {fe_ahead_of(&block->ahead[0], p, r * n, distance, sizeof(real)),
                                fe_ahead_of(&block->ahead[1], q, r * n, distance, sizeof(real))};
     WATCH watch = W(new)();

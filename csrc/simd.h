@@ -49,6 +49,7 @@ typedef float v32 __attribute__((vector_size(FE_BYTES)));
 typedef int64_t i64 __attribute__((vector_size(FE_BYTES)));
 typedef int32_t i32 __attribute__((vector_size(FE_BYTES)));
 typedef uint64_t u64 __attribute__((vector_size(FE_BYTES)));
+typedef uint32_t u32 __attribute__((vector_size(FE_BYTES)));
 /* Unaligned views of memory; may_alias, since the same bytes are read as integers too. */
 typedef double v64_memory __attribute__((vector_size(FE_BYTES), aligned(8), may_alias));
 typedef float v32_memory __attribute__((vector_size(FE_BYTES), aligned(4), may_alias));
@@ -59,15 +60,15 @@ typedef float v32_memory __attribute__((vector_size(FE_BYTES), aligned(4), may_a
 #define V_SUB(a, b) ((a) - (b))
 #define V_MUL(a, b) ((a) * (b))
 #define V_DIV(a, b) ((a) / (b))
-#define V64_BITS_ADD(a, b) ((v64)((i64)(a) + (i64)(b)))
-#define V64_BITS_SUB(a, b) ((v64)((i64)(a) - (i64)(b)))
+#define V64_BITS_ADD(a, b) ((v64)((u64)(a) + (u64)(b)))
+#define V64_BITS_SUB(a, b) ((v64)((u64)(a) - (u64)(b)))
 #define V64_BITS_AND(a, b) ((v64)((i64)(a) & (i64)(b)))
 #define V64_BITS_OR(a, b) ((v64)((i64)(a) | (i64)(b)))
 #define V64_BITS_XOR(a, b) ((v64)((i64)(a) ^ (i64)(b)))
 #define V64_EXPONENT(a) ((v64)((u64)(a) >> 52))
 #define V64_SIGN(a) ((v64)((i64)(a) < 0))
-#define V32_BITS_ADD(a, b) ((v32)((i32)(a) + (i32)(b)))
-#define V32_BITS_SUB(a, b) ((v32)((i32)(a) - (i32)(b)))
+#define V32_BITS_ADD(a, b) ((v32)((u32)(a) + (u32)(b)))
+#define V32_BITS_SUB(a, b) ((v32)((u32)(a) - (u32)(b)))
 #define V32_BITS_AND(a, b) ((v32)((i32)(a) & (i32)(b)))
 #define V32_BITS_OR(a, b) ((v32)((i32)(a) | (i32)(b)))
 #define V32_EXPONENT(a) (__builtin_convertvector((i32)(a) >> 23, v32))

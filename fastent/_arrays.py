@@ -68,15 +68,15 @@ def _read_bfloat16(tensor: Any) -> Array:
 
 def check_dtype(dtype: np.dtype[Any], name: str) -> None:
     """Raise TypeError, with the remedy, for a dtype that is not computed with."""
-    if dtype.kind in "biu" or (dtype.kind == "f" and dtype.itemsize <= 8):
+    if dtype.kind in "biu" or (dtype.kind == "f" and dtype.itemsize in (2, 4, 8)):
         return
     if dtype.name == "bfloat16":
         return
-    if dtype.kind == "f":
+    if dtype.kind == "f" and dtype.itemsize > 8:
         remedy = "its digits beyond float64 are not computed: pass .astype(np.float64)"
     else:
-        known = dtype.kind != "V" or dtype.names is not None
-        remedy = REMEDIES[dtype.kind] if known else "pass float64, float32 or float16"
+        kind = dtype.kind if dtype.kind != "V" or dtype.names is not None else ""
+        remedy = REMEDIES.get(kind, "pass float64, float32 or float16")
     raise TypeError(f"{name} has dtype {dtype}: {remedy}")
 
 

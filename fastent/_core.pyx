@@ -390,6 +390,8 @@ def report_invalid(str name):
         warnings.warn(message, RuntimeWarning, stacklevel=1)
     elif mode == "raise":
         raise FloatingPointError(message)
+    elif mode in ("call", "log") and np.geterrcall() is None:
+        raise NameError(f"np.errstate(invalid={mode!r}) for {name}, but np.seterrcall set no function")
     elif mode == "call":
         np.geterrcall()("invalid value", 8)
     elif mode == "print":

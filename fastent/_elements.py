@@ -10,7 +10,7 @@ from fastent._arrays import FLOAT32, FLOAT64, Array, as_array
 from fastent._check import check_unit
 from fastent._core import Measure
 from fastent._lazy import call_lazily, is_lazy, lazy_operands
-from fastent._plan import check_reduction, deliver, parameters, weigh, weights_of
+from fastent._plan import check_reduction, deliver, parameters, weigh, weight_beside, weights_of
 
 
 def map_elements(
@@ -38,8 +38,14 @@ def map_elements(
         blocks = lazy_operands(values, names, out)
         settings = (measure.name, names, base, log_floor, check, summed_by and summed_by.name)
         dtype = _dtype(values, blocks)
+        for i, value in enumerate(values):
+            if isinstance(value, float):  # weak here, but no longer in a block
+                blocks[i] = np.asarray(value, dtype)
         if where is not True:
-            blocks, names = [*blocks, where], (*names, "where")
+            blocks, names = (
+                [*blocks, where if is_lazy(where) else np.asarray(where)],
+                (*names, "where"),
+            )
         whole = (True,) * len(blocks)
         block = partial(_map_block, *settings)
         return call_lazily(block, blocks, names, whole, (), dtype, False, reduction, weight)
@@ -64,6 +70,7 @@ def map_elements(
     if check:
         for array, name in zip(arrays, names, strict=True):
             check_unit(array, name)
+    weight = weight_beside(out, weight)
     if reduction == "none":
         result = _each(measure, arrays, dtype, vector, where, out)
         return weigh(result, weight, where)
@@ -123,6 +130,9 @@ def _dtype(values: tuple[Any, ...], arrays: list[Array]) -> np.dtype[Any]:
 
 def broadcast_shape(arrays: list[Array], names: tuple[str, ...]) -> tuple[int, ...]:
     """Return the common shape, or raise a ValueError that names both."""
+    if all(array.shape == arrays[0].shape for array in arrays):
+        shape: tuple[int, ...] = arrays[0].shape
+        return shape  # which may have more axes than NumPy broadcasts
     try:
         return np.broadcast_shapes(*(array.shape for array in arrays))
     except ValueError:

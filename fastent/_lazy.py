@@ -59,7 +59,11 @@ def call_lazily(
     arguments: list[Any] = []
     for value, name, full in zip(operands, names, whole, strict=True):
         indices = every if full else outer
-        array = da.asarray(value)
+        array = value
+        if not is_lazy(value):  # cut as Dask likes it, but not through a row
+            value = np.asarray(value)
+            chunks = tuple(-1 if i - value.ndim in axes else "auto" for i in range(value.ndim))
+            array = da.from_array(value, chunks=chunks)
         arguments += [array, indices[len(indices) - array.ndim :]]
         if full:
             _check_chunks(array, name, axes)

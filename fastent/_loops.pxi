@@ -51,7 +51,7 @@ cdef void close_scratch(Scratch *scratch) noexcept nogil:
     fe_release(scratch.buffer[0], scratch.room)
     fe_release(scratch.buffer[1], scratch.room)
     fe_release(scratch.tile, scratch.room)
-    scratch.opened = False
+    memset(scratch, 0, sizeof(Scratch))
 
 
 cdef int open_scratch(Scratch *scratch, const fe_measure *measure, const Work *work,

@@ -18,6 +18,7 @@ from fastent._plan import (
     deliver,
     parameters,
     weigh,
+    weight_beside,
     weights_of,
 )
 
@@ -210,6 +211,7 @@ def log_loss(
     if check:
         check_rows(Rows([array], ["prob"], position), ["prob"], dtype, False)
     vector = parameters(SURPRISAL, base, log_floor, False)
+    weight = weight_beside(out, weight)
     if reduction == "none":
         shape = array.shape[:position] + (1,) * keepdims + array.shape[position + 1 :]
         check_out(out, shape, dtype)
@@ -243,7 +245,17 @@ def _log_loss_lazily(
     _check_integers(operands[0])
     prob = operands[1]
     flat = prob.ndim == 1
-    axes = () if flat else (normalize_axis_index(axis, prob.ndim) - prob.ndim,)
+    place = prob.ndim if flat else normalize_axis_index(axis, prob.ndim)
+    rows = prob.shape[:place] + prob.shape[place + 1 :]
+    given = operands[0].shape
+    if len(given) != len(rows) or any(
+        n != m and n == n and m == m for n, m in zip(given, rows, strict=True)
+    ):
+        raise ValueError(
+            f"labels has shape {given}, but prob of shape {prob.shape} has rows of shape "
+            f"{rows} (axis={axis})"
+        )
+    axes = () if flat else (place - prob.ndim,)
     return call_lazily(
         partial(_log_loss_block, axis, base, log_floor, check),
         operands,

@@ -57,6 +57,12 @@ cdef extern from "Python.h":
 cdef unsigned long main_thread = __import__("threading").main_thread().ident
 
 
+def adopt_main_thread():
+    """Make the calling thread the one that looks for signals: after a fork it is the main one."""
+    global main_thread
+    main_thread = PyThread_get_thread_ident()
+
+
 cdef int interrupted() noexcept nogil:
     """Run the handlers of signals that came; nonzero if one of them raised.
 
@@ -103,7 +109,7 @@ cdef Py_ssize_t share_of(Py_ssize_t items, Py_ssize_t entries_each, Py_ssize_t m
     """How many items a task takes: a multiple, enough to be worth it, so that TASKS will do."""
     cdef Py_ssize_t share = max(TASK_ENTRIES // max(entries_each, <Py_ssize_t> 1),
                                 (items + TASKS - 1) // TASKS)
-    return (share + multiple - 1) // multiple * multiple
+    return max(multiple, (share + multiple - 1) // multiple * multiple)
 
 
 cdef void start_job(Job *job, const fe_measure *table, const fe_measure *measure, const Work *work,

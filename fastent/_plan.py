@@ -48,7 +48,7 @@ def _check_number(name: str, value: Any) -> None:
         raise TypeError(f"{name} must be a number or None, not {value!r}")
 
 
-@lru_cache(maxsize=256)
+@lru_cache(maxsize=256, typed=True)
 def _parameters(
     measure: Measure, base: float | None, log_floor: float | None, normalize: bool
 ) -> Array:
@@ -60,7 +60,7 @@ def _parameters(
         scale = (1.0, 0.0)
     else:
         scale = (1.0, 0.0) if base is None else _inverse_log(base)
-    floor = -math.inf if log_floor is None else float(log_floor)
+    floor = -math.inf if log_floor is None else _as_float("log_floor", log_floor)
     if math.isnan(floor) or floor > 0:
         raise ValueError(f"log_floor must be None or a number up to 0, not {log_floor!r}")
     vector = np.array([*scale, floor, math.exp(floor), flags])
@@ -68,11 +68,19 @@ def _parameters(
     return vector
 
 
+def _as_float(name: str, value: float) -> float:
+    """Return a number as a float, or raise ValueError if it is too large for one."""
+    try:
+        return float(value)
+    except OverflowError:
+        raise ValueError(f"{name} is beyond the largest float64") from None
+
+
 def _inverse_log(base: float) -> tuple[float, float]:
     """Return 1/log(base) as a sum of two doubles."""
     if base in INVERSE_LOGS:
         return INVERSE_LOGS[int(base)]
-    value = float(base)
+    value = _as_float("base", base)
     if not 0 < value < math.inf or value == 1:
         raise ValueError(f"base must be a positive number other than 1, or None, not {base!r}")
     from decimal import Decimal, localcontext
@@ -113,6 +121,7 @@ class Rows:
 
     def __init__(self, arrays: Sequence[Array], names: Sequence[str], axis: Axis) -> None:
         dimensions = max(array.ndim for array in arrays)
+        self.single = dimensions == 0
         if axis is None and dimensions == 0:
             arrays, dimensions = [array.reshape(1) for array in arrays], 1
         every = tuple(range(dimensions))
@@ -156,6 +165,8 @@ class Rows:
 
     def kept_shape(self) -> tuple[int, ...]:
         """Return the outer shape with a 1 in place of each of the distribution's axes."""
+        if self.single:
+            return ()
         rest = iter(self.outer)
         dimensions = len(self.outer) + len(self.axes)
         return tuple(1 if i in self.axes else next(rest) for i in range(dimensions))
@@ -205,14 +216,30 @@ def result_array(
     if out is None or out.dtype != dtype or not out.flags.behaved:
         return np.empty(shape, dtype)
     overlaps = any(np.may_share_memory(out, operand) for operand in operands)
-    return np.empty(shape, dtype) if overlaps else out
+    return np.empty(shape, dtype) if overlaps else out.view(np.ndarray)
+
+
+def weight_beside(out: Any, weight: Any) -> Any:
+    """Return the weight, or a copy of it if the result is to be written over it."""
+    if isinstance(out, np.ndarray) and isinstance(weight, np.ndarray):
+        return weight.copy() if np.may_share_memory(out, weight) else weight
+    return weight
+
+
+def same_memory(one: Array, other: Array) -> bool:
+    """Whether these are the same entries."""
+    return (
+        one.__array_interface__["data"] == other.__array_interface__["data"]
+        and one.strides == other.strides
+        and one.dtype == other.dtype
+    )
 
 
 def deliver(result: Any, out: Array | None) -> Any:
     """Return `out` filled with the result, or the result: 0-d ones as NumPy scalars."""
     if out is None:
         return result[()]
-    if result is not out:
+    if not (isinstance(result, np.ndarray) and same_memory(result, out)):
         check_out(out, np.shape(result), np.asarray(result).dtype)
         out[...] = result
     return out

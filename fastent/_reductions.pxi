@@ -36,7 +36,7 @@ cdef void sum_segment(Job *job, Py_ssize_t index, const double *values, double *
         block.operand[0] = values
         job.table[SUM].accumulate[FE_F64](&block, &params, high, low)
     else:
-        doubles.itemsize = 8
+        start_work(&doubles, 1, FE_F64, block.columns, 1)
         fetch(job.weights, start, block.columns, <char *> weights, &doubles, NULL)
         block.operand[0] = weights
         block.operand[1] = values

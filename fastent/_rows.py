@@ -23,6 +23,7 @@ from fastent._plan import (
     parameters,
     result_array,
     weigh,
+    weight_beside,
     weights_of,
 )
 
@@ -49,12 +50,20 @@ def reduce_rows(
     """
     vector = parameters(measure, base, log_floor, normalize)
     arrays = values
-    if not all(type(value) is np.ndarray for value in values):
+    plain = all(type(value) is np.ndarray for value in values)
+    if not plain or weight is not None:
         if any(map(is_lazy, (*values, weight))):
             arguments = (axis, base, log_floor, normalize, keepdims, out, reduction, weight, check)
             return _reduce_lazily(measure, names, values, *arguments, additive)
         arrays = tuple(map(as_array, values, names))
-    if axis == -1 and out is None and weight is None and not keepdims and not check:
+    if (
+        type(axis) is int
+        and axis == -1
+        and out is None
+        and weight is None
+        and not keepdims
+        and not check
+    ):
         result = None
         if reduction == "none":
             result = measure.direct(arrays, vector)
@@ -72,11 +81,12 @@ def reduce_rows(
     rows = Rows(arrays, names, axis)
     if check:
         check_rows(rows, names, dtype, normalize)
+    weight = weight_beside(out, weight)
     if reduction == "none":
         shape = rows.kept_shape() if keepdims else rows.outer
         check_out(out, shape, dtype)
         result = result_array(out, shape, dtype, rows.views)
-        flat = np.squeeze(result, axis=rows.axes) if keepdims else result
+        flat = np.squeeze(result, axis=rows.axes) if keepdims and result.ndim else result
         status = measure.rows(rows.views, len(rows.core), vector, flat)
         weigh(flat, weight)
     elif additive and not normalize and weight is None:

@@ -136,5 +136,7 @@ def _control_group_quota() -> int:
     return max(1, share) if int(quota) > 0 else 1 << 30
 
 
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_core.adopt_main_thread)
 _number, _source = _at_import()
 _core.set_threads(_number)

@@ -150,6 +150,7 @@ cdef void start_work(Work *work, int operands, int real_type, Py_ssize_t rows,
     work.run = max(rows, <Py_ssize_t> 1)
     work.leads = 0
     work.picked = False
+    work.in_place[0] = work.in_place[1] = False
 
 
 cdef inline fe_read read_of(int kind, bint swapped, int real_type) noexcept nogil:

@@ -10,6 +10,7 @@ import pytest
 
 import fastent as fe
 
+dask = pytest.importorskip("dask")
 da = pytest.importorskip("dask.array")
 
 rng = np.random.default_rng(0)
@@ -149,6 +150,19 @@ def test_errors() -> None:
         result = fe.entropy(lazy(p * 2), check=True, reduction=reduction)
         with pytest.raises(ValueError, match="sums to"):
             result.compute()
+
+
+def test_operands_that_are_not_lazy() -> None:
+    """Scalars stay weak, lists and large arrays are cut between rows, a lazy weight is enough."""
+    single = P.astype(np.float32)[..., 0]
+    same(fe.binary_cross_entropy(1.0, single), fe.binary_cross_entropy(1.0, single.compute()))
+    keep = [True] * 6
+    same(fe.surprisal(P, where=keep), fe.surprisal(p))
+    with dask.config.set({"array.chunk-size": "256B"}):
+        same(fe.kl_divergence(P, q), fe.kl_divergence(p, q))
+    same(fe.entropy(p, weight=WEIGHT), fe.entropy(p, weight=weight))
+    with pytest.raises(ValueError, match=r"labels has shape \(1, 3\), but prob .* \(40, 3\)"):
+        fe.log_loss(labels[:1], P)
 
 
 def test_functions_pickle() -> None:

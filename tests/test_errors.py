@@ -296,3 +296,14 @@ def test_check_passes_good_rows(rng: np.random.Generator, dtype: Any) -> None:
             entropy(p[:1] * dtype(1 + 2 * tolerance), check=True)
     labels = rng.integers(0, 1000, 50)
     np.testing.assert_array_equal(log_loss(labels, p, check=True), log_loss(labels, p))
+
+
+def test_numbers_beyond_a_float() -> None:
+    """Say which."""
+    with pytest.raises(ValueError, match="base is beyond the largest float64"):
+        entropy([0.5, 0.5], base=10**400)
+    with pytest.raises(ValueError, match="log_floor is beyond the largest float64"):
+        cross_entropy([0.5, 0.5], [0.5, 0.5], log_floor=-(10**400))
+    entropy([0.5, 0.5], base=2)
+    with pytest.raises(TypeError, match="base must be a number"):
+        entropy([0.5, 0.5], base=2 + 0j)  # type: ignore[arg-type]

@@ -319,6 +319,23 @@ def test_axis_0_with_entries_of_every_kind(name: str, dtype: Any, columns: int) 
             np.testing.assert_array_equal(mixed, expected)
 
 
+@pytest.mark.filterwarnings("ignore::PendingDeprecationWarning")
+def test_out_of_a_class_that_keeps_two_axes(rng: np.random.Generator) -> None:
+    """Such as numpy.matrix: written where the results belong, and handed back."""
+    p = rng.dirichlet(np.ones(4), 100)
+    out = np.matrix(np.zeros((100, 1)))
+    assert entropy(p, keepdims=True, out=out) is out
+    assert (np.asarray(out).ravel() == entropy(p)).all()
+
+
+def test_more_axes_than_numpy_broadcasts(rng: np.random.Generator) -> None:
+    """Up to NumPy's 64."""
+    p = rng.dirichlet(np.ones(4)).reshape((1,) * 40 + (4,))
+    assert entropy(p).shape == (1,) * 40
+    assert surprisal(p[..., ::-1]).shape == p.shape
+    assert surprisal(p[..., ::-1], reduction="sum") == surprisal(p[..., ::-1].ravel()).sum()
+
+
 @pytest.mark.slow
 def test_more_than_two_to_the_31_elements() -> None:
     """Positions are 64 bits wide: rows and elements behind 2^31 are read, and told apart."""

@@ -52,6 +52,7 @@ def test_protocols(source: Any) -> None:
         ({1: 2}, "p is of type dict: pass"),
         ((x for x in P), "p is of type generator: pass"),
         (np.zeros(2, ml_dtypes.float8_e4m3fn), "float8_e4m3fn: pass float64, float32 or float16"),
+        (np.zeros(2, ml_dtypes.float8_e5m2), "float8_e5m2: pass float64, float32 or float16"),
         (np.zeros(2, [("a", "f4")]), "take one of its fields"),
         (np.ma.array([0.5, 0.5]), "masked array"),
         (np.array([0.5], "g"), r"beyond float64 are not computed: pass .astype\(np.float64\)"),

@@ -8,6 +8,7 @@ from typing import Any
 import mpmath
 import numpy as np
 import pytest
+from zoo import ZOO
 
 import fastent as fe
 
@@ -126,6 +127,31 @@ def test_edges() -> None:
     assert kept.tolist() == [[2], [4]]
     where = fe.surprisal([0.5, 0.25], weight=[3, 3], where=[True, False], out=np.ones(2), base=2)
     assert where.tolist() == [3, 1]
+
+
+def test_weights_of_any_layout(rng: np.random.Generator) -> None:
+    """Fortran order, strides, byte order: as the plain copy."""
+    weight = rng.random((50, 60))
+    x = rng.random((50, 60))
+    want = fe.surprisal(x, weight=weight, reduction="weighted_mean")
+    for layout in ZOO.values():
+        assert fe.surprisal(x, weight=layout(weight), reduction="weighted_mean") == want
+
+
+def test_a_result_written_over_its_weights(rng: np.random.Generator) -> None:
+    """The weights are read before they are gone."""
+    p = rng.dirichlet(np.ones(4), 10)
+    calls: list[Callable[..., Any]] = [
+        lambda **kw: fe.entropy(p, **kw),
+        lambda **kw: fe.surprisal(p[:, 0], **kw),
+        lambda **kw: fe.log_loss([0] * 10, p, **kw),
+        lambda **kw: fe.log_loss([0] * 10, p[:, 0], **kw),
+    ]
+    for call in calls:
+        weight = rng.random(10)
+        want = call(weight=weight.copy())
+        assert call(weight=weight, out=weight) is weight
+        assert (weight == want).all()
 
 
 def test_against_scikit_learn(rng: np.random.Generator) -> None:

@@ -7,7 +7,8 @@
  *                     ends; every number of columns from 0 to 130, and some around each limit
  *
  * Built and run by tests/test_kernels.py, with sanitizers, and for aarch64 under an emulator.
- * Prints one line an instruction set; ends non-zero at the first difference, which it prints. */
+ * An argument of k checks every k-th number of columns. Prints one line an instruction set; ends
+ * non-zero at the first difference, which it prints. */
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -18,9 +19,10 @@
 #include "fastent.h"
 
 #define MOST (3 * 4096 + 40) /* entries of a row */
-#define ROWS 19
+#define MOST_ROWS 19
 #define PAGES ((size_t)4 << 20)
 
+static size_t rows_at_once = MOST_ROWS; /* 17 to 19: what is left of groups of 16 */
 static uint64_t state = 88172645463325252u;
 static double uniform(void) { /* xorshift64 (Marsaglia, 2003) */
   state ^= state << 13, state ^= state >> 7, state ^= state << 17;
@@ -87,7 +89,7 @@ static int near(double a, double b, const fe_measure *m, fe_real real) {
 
 static void results(const fe_measure *m, fe_real real, const void *p, const void *q, size_t rows,
                     size_t n, const size_t *steps, const fe_params *params, void *out) {
-  double high[ROWS + 32] = {0}, low[ROWS + 32] = {0};
+  double high[MOST_ROWS + 32] = {0}, low[MOST_ROWS + 32] = {0};
   fe_block block = {.operand = {p, q}, .rows = rows, .columns = n, .row_length = n};
   for (int i = 0; i < 2; i++) {
     block.stride[i] = (ptrdiff_t)(n * size_of(real));
@@ -99,23 +101,23 @@ static void results(const fe_measure *m, fe_real real, const void *p, const void
 
 static void check_rows(const fe_isa *isa, const fe_measure *m, const fe_measure *portable,
                        fe_real real, size_t n, int kind, const fe_params *params, char **memory) {
-  const size_t bytes = ROWS * n * size_of(real);
-  double want[ROWS], out[ROWS + 32];
+  const size_t bytes = rows_at_once * n * size_of(real);
+  double want[MOST_ROWS], out[MOST_ROWS + 32];
   char *p = memory[0] + PAGES - bytes, *q = memory[1] + PAGES - bytes; /* end at the guard */
-  for (size_t i = 0; i < ROWS * n; i++) {
+  for (size_t i = 0; i < rows_at_once * n; i++) {
     put(p, real, i, entry(kind, real));
     put(q, real, i,
         kind == 0 && i % 3 ? get(p, real, i) * (1 + 1e-3 * uniform()) : entry(kind, real));
   }
-  results(portable, real, p, q, ROWS, n, NULL, params, out);
-  for (size_t r = 0; r < ROWS; r++) want[r] = get(out, real, r);
-  results(m, real, p, q, ROWS, n, NULL, params, out);
-  for (size_t r = 0; r < ROWS; r++) {
+  results(portable, real, p, q, rows_at_once, n, NULL, params, out);
+  for (size_t r = 0; r < rows_at_once; r++) want[r] = get(out, real, r);
+  results(m, real, p, q, rows_at_once, n, NULL, params, out);
+  for (size_t r = 0; r < rows_at_once; r++) {
     const double got = get(out, real, r);
     if (!near(got, want[r], m, real)) fail("portable", isa, m, real, n, got, want[r]);
     want[r] = got;
   }
-  for (size_t r = 0; r < ROWS; r++) { /* alone */
+  for (size_t r = 0; r < rows_at_once; r++) { /* alone */
     const size_t from = r * n * size_of(real);
     results(m, real, p + from, q + from, 1, n, NULL, params, out);
     if (!same(get(out, real, 0), want[r]))
@@ -123,21 +125,22 @@ static void check_rows(const fe_isa *isa, const fe_measure *m, const fe_measure 
   }
   for (size_t offset = 0; offset < 64; offset += size_of(real)) { /* from the guard on */
     memcpy(memory[2] + offset, p, bytes), memcpy(memory[3] + 64 - offset, q, bytes);
-    results(m, real, memory[2] + offset, memory[3] + 64 - offset, ROWS, n, NULL, params, out);
-    for (size_t r = 0; r < ROWS; r++)
+    results(m, real, memory[2] + offset, memory[3] + 64 - offset, rows_at_once, n, NULL, params,
+            out);
+    for (size_t r = 0; r < rows_at_once; r++)
       if (!same(get(out, real, r), want[r]))
         fail("aligned", isa, m, real, n, get(out, real, r), want[r]);
     if (n > 64 && offset > 0) break;
   }
   if (!m->takes_columns || n < 2) return;
   char *a = memory[2] + PAGES - bytes, *b = memory[3] + PAGES - bytes;
-  for (size_t r = 0; r < ROWS; r++)
+  for (size_t r = 0; r < rows_at_once; r++)
     for (size_t j = 0; j < n; j++) {
-      put(a, real, j * ROWS + r, get(p, real, r * n + j));
-      put(b, real, j * ROWS + r, get(q, real, r * n + j));
+      put(a, real, j * rows_at_once + r, get(p, real, r * n + j));
+      put(b, real, j * rows_at_once + r, get(q, real, r * n + j));
     }
-  results(m, real, a, b, ROWS, n, (size_t[]){ROWS, ROWS}, params, out);
-  for (size_t r = 0; r < ROWS; r++)
+  results(m, real, a, b, rows_at_once, n, (size_t[]){rows_at_once, rows_at_once}, params, out);
+  for (size_t r = 0; r < rows_at_once; r++)
     if (!same(get(out, real, r), want[r]))
       fail("by columns", isa, m, real, n, get(out, real, r), want[r]);
 }
@@ -213,7 +216,8 @@ static void check_gathers(const fe_isa *isa, char **memory) {
       }
 }
 
-int main(void) {
+int main(int argc, char **argv) {
+  const size_t every = argc > 1 ? (size_t)atoi(argv[1]) : 1; /* this many columns apart */
   const size_t more[] = {255, 256, 257, 1000, 4095, 4096, 4097, MOST};
   const double floors[] = {-100, -INFINITY, -3};
   char *memory[4];
@@ -226,10 +230,11 @@ int main(void) {
     check_gathers(isa, memory);
     for (int i = 0; i < fe_measure_count; i++)
       for (fe_real real = FE_F32; real < FE_REALS; real++)
-        for (size_t c = 0; c < 131 + sizeof more / sizeof *more; c++)
+        for (size_t c = 0; c < 131 + sizeof more / sizeof *more; c += every)
           for (int kind = 0; kind < 3; kind++) {
             const fe_measure *m = &isa->measures[i], *portable = &fe_isas[0].measures[i];
             const size_t n = c < 131 ? c : more[c - 131];
+            rows_at_once = 17 + (c + (size_t)kind) % 3;
             const double floor = floors[(c + (size_t)kind) % 3];
             fe_params params = {1, 0, floor, exp(floor), 0};
             if (m->bits && c % 2) params.flags = FE_BITS;
