@@ -333,7 +333,8 @@ def test_more_axes_than_numpy_broadcasts(rng: np.random.Generator) -> None:
     p = rng.dirichlet(np.ones(4)).reshape((1,) * 40 + (4,))
     assert entropy(p).shape == (1,) * 40
     assert surprisal(p[..., ::-1]).shape == p.shape
-    assert surprisal(p[..., ::-1], reduction="sum") == surprisal(p[..., ::-1].ravel()).sum()
+    total = surprisal(p[..., ::-1], reduction="sum")
+    assert total == surprisal(p.ravel()[::-1].copy(), reduction="sum")
 
 
 @pytest.mark.slow

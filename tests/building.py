@@ -1,0 +1,48 @@
+"""Build the C programs of tests/kernels with the kernels, as the library was built."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import installed  # noqa: F401  (before fastent)
+
+from fastent import _core
+
+ROOT = Path(__file__).resolve().parents[1]
+SANITIZERS = ["-fsanitize=address,undefined", "-fno-sanitize-recover=undefined", "-g1"]
+NATIVE = dict(
+    (name, "" if flags == "none" else flags)
+    for name, _, flags in (part.partition(": ") for part in _core.BUILD["isa_flags"].split("; "))
+)
+
+
+def build(
+    folder: Path, program: str, compiler: list[str], isas: dict[str, str], extra: list[str]
+) -> Path:
+    """Compile the kernels of some instruction sets, and a program, with the library's flags."""
+    flags = [*_core.BUILD["flags"].split(), "-Wall", "-Wextra", "-Werror", "-Wno-psabi", *extra]
+    if "clang" in compiler[0]:
+        flags.remove("-fno-schedule-insns2")
+    own = {f"csrc/isa_{name}.c": own.split() for name, own in isas.items()}
+    own["csrc/dispatch.c"] = [f"-DFE_BUILD_{name.upper()}" for name in isas]
+    own[f"tests/kernels/{program}.c"] = []
+    jobs = [
+        [*compiler, *flags, *more, "-Icsrc", "-c", source, "-o", f"{folder / Path(source).stem}.o"]
+        for source, more in own.items()
+    ]
+    with ThreadPoolExecutor(os.cpu_count()) as pool:
+        for done in pool.map(lambda job: run(job, 900), jobs):
+            assert done.returncode == 0, done.stderr
+    target = folder / program
+    objects = [job[-1] for job in jobs]
+    done = run([*compiler, *extra, *objects, "-lm", "-pthread", "-o", str(target)], 60)
+    assert done.returncode == 0, done.stderr
+    return target
+
+
+def run(command: list[str], seconds: int) -> subprocess.CompletedProcess[str]:
+    """Run a command in the root of the tree."""
+    return subprocess.run(command, capture_output=True, text=True, timeout=seconds, cwd=ROOT)
