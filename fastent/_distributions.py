@@ -64,11 +64,9 @@ def entropy(
     otherwise. A negative entry makes its row NaN, with NumPy's "invalid value" warning; so does
     NaN, silently.
 
-
     References
     ----------
     .. [1] C. E. Shannon, "A Mathematical Theory of Communication", 1948.
-
 
     Examples
     --------
@@ -129,12 +127,10 @@ def perplexity(
     A language model's perplexity of a text is another number: exp of the mean cross entropy of
     its tokens.
 
-
     References
     ----------
     .. [1] F. Jelinek et al., "Perplexity - a measure of the difficulty of speech recognition
        tasks", 1977.
-
 
     Examples
     --------
@@ -214,11 +210,9 @@ def cross_entropy(
     p = 0 contributes 0, also where q = 0. A negative entry makes its row NaN, with NumPy's
     "invalid value" warning; so does NaN, silently.
 
-
     References
     ----------
     .. [1] T. M. Cover and J. A. Thomas, "Elements of Information Theory", 2006, section 5.4.
-
 
     Examples
     --------
@@ -303,12 +297,10 @@ def kl_divergence(
     Where log q is below `log_floor`, q is taken to be max(q, min(p, e^log_floor)). A negative entry
     makes its row NaN, with NumPy's "invalid value" warning; so does NaN, silently.
 
-
     References
     ----------
     .. [1] S. Kullback and R. A. Leibler, "On Information and Sufficiency", 1951.
     .. [2] I. Csiszar, "Why Least Squares and Maximum Entropy?", 1991 (the generalised form).
-
 
     Examples
     --------
