@@ -42,10 +42,8 @@ def map_elements(
             if isinstance(value, float):  # weak here, but no longer in a block
                 blocks[i] = np.asarray(value, dtype)
         if where is not True:
-            blocks, names = (
-                [*blocks, where if is_lazy(where) else np.asarray(where)],
-                (*names, "where"),
-            )
+            blocks.append(where if is_lazy(where) else np.asarray(where))
+            names = (*names, "where")
         whole = (True,) * len(blocks)
         block = partial(_map_block, *settings)
         return call_lazily(block, blocks, names, whole, (), dtype, False, reduction, weight)

@@ -116,6 +116,16 @@ def weights_of(weight: Any, shape: tuple[int, ...]) -> Array:
 # ---- axes ------------------------------------------------------------------------------------
 
 
+def axes_of(axis: Axis, dimensions: int) -> tuple[int, ...]:
+    """Return the axes as positions from 0 on, ascending."""
+    if axis is None:
+        return tuple(range(dimensions))
+    try:
+        return tuple(sorted(normalize_axis_tuple(axis, dimensions)))
+    except TypeError:
+        raise TypeError(f"axis must be an int, a tuple of ints or None, not {axis!r}") from None
+
+
 class Rows:
     """Operands as views with the distribution's axes last, broadcast over the others."""
 
@@ -125,7 +135,7 @@ class Rows:
         if axis is None and dimensions == 0:
             arrays, dimensions = [array.reshape(1) for array in arrays], 1
         every = tuple(range(dimensions))
-        self.axes = every if axis is None else tuple(sorted(normalize_axis_tuple(axis, dimensions)))
+        self.axes = axes_of(axis, dimensions)
         kept = len(self.axes)
         order = [i for i in every if i not in self.axes] + list(self.axes)
         views = [

@@ -7,7 +7,6 @@ from functools import partial
 from typing import Any
 
 import numpy as np
-from numpy.lib.array_utils import normalize_axis_tuple
 
 from fastent import _core
 from fastent._arrays import Array, as_array, check_integers, kernel_dtype
@@ -17,6 +16,7 @@ from fastent._lazy import call_lazily, is_lazy, lazy_operands
 from fastent._plan import (
     Axis,
     Rows,
+    axes_of,
     check_out,
     check_reduction,
     deliver,
@@ -121,8 +121,7 @@ def _reduce_lazily(
     check_reduction(reduction, weight, keepdims)
     operands = lazy_operands(values, names, out)
     dimensions = max(operand.ndim for operand in operands)
-    every = range(dimensions) if axis is None else normalize_axis_tuple(axis, dimensions)
-    axes = tuple(sorted(i - dimensions for i in every))
+    axes = tuple(i - dimensions for i in axes_of(axis, dimensions))
     call = partial(_reduce_block, measure.name, names, axes, base, log_floor, normalize, check)
     return call_lazily(
         partial(call, additive),

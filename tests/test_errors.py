@@ -105,8 +105,8 @@ def test_axis_of_a_wrong_kind(name: str) -> None:
     """Repeated axes are a ValueError, a float or a word a TypeError."""
     with pytest.raises(ValueError, match=r"axis|repeated"):
         CALLS[name](P, axis=(0, -2))
-    for axis in (0.5, "rows"):
-        with pytest.raises(TypeError):
+    for axis in (0.5, -1.0, "rows"):
+        with pytest.raises(TypeError, match="axis"):
             CALLS[name](P, axis=axis)
 
 
