@@ -6,6 +6,7 @@
 #include "kernels/binary_cross_entropy.h"
 #include "kernels/binary_entropy.h"
 #include "kernels/cross_entropy.h"
+#include "kernels/elementary.h"
 #include "kernels/entropy.h"
 #include "kernels/kl_divergence.h"
 #include "kernels/sum.h"

@@ -66,6 +66,7 @@ typedef float v32_memory __attribute__((vector_size(FE_BYTES), aligned(4), may_a
 #define V64_BITS_OR(a, b) ((v64)((i64)(a) | (i64)(b)))
 #define V64_BITS_XOR(a, b) ((v64)((i64)(a) ^ (i64)(b)))
 #define V64_EXPONENT(a) ((v64)((u64)(a) >> 52))
+#define V64_AS_EXPONENT(a) ((v64)((u64)(a) << 52))
 #define V64_SIGN(a) ((v64)((i64)(a) < 0))
 #define V32_BITS_ADD(a, b) ((v32)((u32)(a) + (u32)(b)))
 #define V32_BITS_SUB(a, b) ((v32)((u32)(a) - (u32)(b)))
@@ -184,6 +185,7 @@ typedef struct {
 DEFINE_GROUP(g64, m64, V64, EACH64_1, EACH64_2, EACH64_3)
 DEFINE_GROUP(g32, m32, V32, EACH32_1, EACH32_2, EACH32_3)
 DEFINE_2(g64, g64_bits_xor, g64, EACH64_2, V64_BITS_XOR)
+DEFINE_1(g64, g64_as_exponent, g64, EACH64_1, V64_AS_EXPONENT) /* the last 11 bits and the sign */
 
 INLINE g64 g64_set(double x) {
   const v64 all = x - (v64){0};
@@ -268,7 +270,11 @@ INLINE g32 g32_load_partial(const float *p, size_t count, float pad) {
 typedef float half32 __attribute__((vector_size(FE_BYTES / 2), aligned(4), may_alias));
 
 INLINE g64 g64_load_float(const float *p) {
+#if FE_FMA
 #define LOAD_AT(i) __builtin_convertvector(((const half32 *)(const void *)p)[i], v64)
+#else /* the addition keeps GCC 12 from comparing floats for what is asked of doubles: it dies */
+#define LOAD_AT(i) (__builtin_convertvector(((const half32 *)(const void *)p)[i], v64) + 0.0)
+#endif
   return (g64){{INDEX64(LOAD_AT)}};
 #undef LOAD_AT
 }

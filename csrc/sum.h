@@ -40,32 +40,7 @@ INLINE double fe_two_sum(double a, double b, double *residual) {
   return sum;
 }
 
-/* ---- exact products ------------------------------------------------------------------------- */
-
-/* a * b = product + residual, exactly (barring overflow of the split above 2^996). */
-INLINE g64 g64_two_product(g64 a, g64 b, g64 *residual) {
-  const g64 product = g64_mul(a, b);
-#if FE_FMA
-  *residual = g64_fms(a, b, product);
-#else /* Dekker's product of Veltkamp's halves: 27 + 26 bits */
-  const g64 splitter = g64_set(0x1p27 + 1);
-  const g64 a_scaled = g64_mul(splitter, a), b_scaled = g64_mul(splitter, b);
-  const g64 a_high = g64_sub(a_scaled, g64_sub(a_scaled, a)), a_low = g64_sub(a, a_high);
-  const g64 b_high = g64_sub(b_scaled, g64_sub(b_scaled, b)), b_low = g64_sub(b, b_high);
-  g64 rest = g64_sub(product, g64_mul(a_high, b_high));
-  rest = g64_sub(rest, g64_mul(a_low, b_high));
-  rest = g64_sub(rest, g64_mul(a_high, b_low));
-  *residual = g64_sub(g64_mul(a_low, b_low), rest);
-#endif
-  return product;
-}
-
-INLINE g64 g64_two_sum(g64 a, g64 b, g64 *residual) {
-  const g64 sum = g64_add(a, b);
-  const g64 b_part = g64_sub(sum, a);
-  *residual = g64_add(g64_sub(a, g64_sub(sum, b_part)), g64_sub(b, b_part));
-  return sum;
-}
+/* ---- scaling --------------------------------------------------------------------------------- */
 
 /* (y.high + y.low) * scale, rounded once. An infinite y.high passes. */
 INLINE g64 g64_scale_sum(pair64 y, const fe_params *params) {

@@ -1,4 +1,4 @@
-/* vmath.h - logarithm, logarithm of a ratio, and exp on groups of 16 lanes.
+/* vmath.h - log, log1p, exp, expm1 and the logarithm of a ratio on groups of 16 lanes.
  *
  * Reduction:  x = 2^n m with m in [0.67676, 1.35352), by integer operations on the bits.
  * Logarithm:  f = m - 1, s = f/(m + 1), z = s^2,  log m = 2s + s z R(z) = f - s (f - z R(z)),
@@ -14,7 +14,7 @@
 #define FE_VMATH_H
 
 #include "coefficients.h"
-#include "simd.h"
+#include "exact.h"
 
 #define FE_MIN_NORMAL_F64 0x1p-1022
 #define FE_MIN_NORMAL_F32 0x1p-126f
@@ -79,29 +79,25 @@ INLINE g64 g64_log_full(g64 x, const unsigned bits) {
   return g64_select(g64_less(x, g64_set(0)), g64_set(__builtin_nan("")), y);
 }
 
-/* An unevaluated sum high + low with |low| <= ulp(high). */
-typedef struct {
-  g64 high, low;
-} pair64;
-
-/* log x of a positive x as a pair: below 0.7 ulp once rounded. M form of the logarithm,
- *     log m = f - (h/2 - s (h/2 + z R)),   h = f^2,
- * whose leading part f is exact; n log 2 comes in two pieces, the first of them exact. */
+/* log x of a positive x as a pair: below 0.6 ulp once rounded. M form of the logarithm,
+ *     log m = f - h/2 + s (h/2 + z R),   h = f^2,
+ * with f, h/2 and the first of the two pieces of n log 2 added exactly. */
 INLINE pair64 g64_log_pair(g64 x) {
-  g64 n;
+  g64 n, lost[3];
   const g64 m = g64_split_subnormal(x, &n);
   const g64 f = g64_sub(m, g64_set(1));
   const g64 s = g64_div(f, g64_add(m, g64_set(1)));
   const g64 z = g64_mul(s, s);
-  const g64 half = g64_mul(g64_mul(f, f), g64_set(0.5));
-  const g64 tail = g64_fma(z, g64_polynomial(z, FE_LOG_PAIR_F64, 8), half);
-  const g64 n_high = g64_mul(n, g64_set(FE_LN2_HIGH));
-  const g64 high = g64_add(n_high, f); /* exact with its residual: |n log 2| > |f| or n = 0 */
-  const g64 residual = g64_sub(f, g64_sub(high, n_high));
-  g64 low = g64_fma(n, g64_set(FE_LN2_LOW), residual);
-  low = g64_sub(low, g64_sub(half, g64_mul(s, tail)));
-  const g64 rounded = g64_add(high, low);
-  return (pair64){rounded, g64_add(g64_sub(high, rounded), low)};
+  const g64 minus_half = g64_two_product(g64_mul(f, g64_set(-0.5)), f, &lost[0]);
+  const g64 tail = g64_fms(z, g64_polynomial(z, FE_LOG_PAIR_F64, 8), minus_half);
+  /* |n log 2| > |f| or n = 0; their sum exceeds h/2 */
+  g64 high = g64_fast_two_sum(g64_mul(n, g64_set(FE_LN2_HIGH)), f, &lost[1]);
+  high = g64_fast_two_sum(high, minus_half, &lost[2]);
+  g64 low = g64_fma(n, g64_set(FE_LN2_LOW), g64_add(g64_add(lost[0], lost[1]), lost[2]));
+  low = g64_fma(s, tail, low);
+  g64 rest;
+  const g64 rounded = g64_fast_two_sum(high, low, &rest);
+  return (pair64){rounded, rest};
 }
 
 /* As g64_log_pair for all numbers: 0 -> -inf, +inf -> +inf, negative and NaN -> NaN. */
@@ -114,30 +110,73 @@ INLINE pair64 g64_log_pair_full(g64 x) {
   return (pair64){g64_select(positive, y.high, limit), g64_select(positive, y.low, zero)};
 }
 
-/* e^(x + low) for |low| << 1: about 1 ulp. Overflows to inf above 709.78, is 0 below -745. */
+/* log(1 + x) for all x: -inf at -1, NaN below. With y = 1 + x rounded and c what that dropped,
+ * log(1 + x) = log y + c/y up to (c/y)^2: below 0.7 ulp. */
+INLINE g64 g64_log1p(g64 x) {
+  const g64 one = g64_set(1), infinity = g64_set(__builtin_inf());
+  g64 c;
+  const g64 y = g64_two_sum(one, x, &c);
+  const pair64 log_y = g64_log_pair(y);
+  g64 result = g64_add(log_y.high, g64_add(log_y.low, g64_div(c, y)));
+  result = g64_select(g64_less(x, infinity), result, x); /* +inf and NaN pass */
+  result = g64_select(g64_equal(y, g64_set(0)), g64_sub(g64_set(0), infinity), result);
+  return g64_select(g64_less(y, g64_set(0)), g64_set(__builtin_nan("")), result);
+}
+
+/* x + low = k log 2 + r for |low| << 1 and -1075 < k <= 1025: r as a pair, |r| <= log(2)/2. */
+INLINE pair64 g64_exp_reduce(g64 x, g64 low, g64 *k) {
+  const g64 magic = g64_set(0x1.8p52); /* adding it rounds to an integer */
+  *k = g64_sub(g64_fma(x, g64_set(FE_INVERSE_LN2), magic), magic);
+  const g64 r_high = g64_sub(x, g64_mul(*k, g64_set(FE_LN2_HIGH))); /* exact */
+  const g64 k_low = g64_mul(*k, g64_set(FE_LN2_LOW));
+  const g64 r = g64_sub(r_high, k_low);
+  return (pair64){r, g64_add(g64_sub(g64_sub(r_high, r), k_low), low)};
+}
+
+/* e^r - 1 - r.high */
+INLINE g64 g64_exp_tail(pair64 r) {
+  const g64 q = g64_polynomial(r.high, FE_EXP_F64, 11);
+  return g64_fma(g64_mul(r.high, r.high), q, g64_fma(r.low, r.high, r.low));
+}
+
+/* 2^k for an integer |k| <= 1022: k + 1023 in the last bits, moved into the exponent's. */
+INLINE g64 g64_power_of_two(g64 k) { return g64_as_exponent(g64_add(k, g64_set(TWO_52 + 1023))); }
+
+/* y 2^k in two factors, so that neither 2^k nor a subnormal result is lost on the way. */
+INLINE g64 g64_scale_binary(g64 y, g64 k) {
+  const g64 magic = g64_set(0x1.8p52);
+  const g64 half_k = g64_sub(g64_add(g64_mul(k, g64_set(0.5)), magic), magic);
+  return g64_mul(g64_mul(y, g64_power_of_two(half_k)), g64_power_of_two(g64_sub(k, half_k)));
+}
+
+/* e^(x + low) for |low| << 1, all x: inf above 709.78, 0 below -745. Below 0.6 ulp: 1 + r is kept
+ * with its residual. */
 INLINE g64 g64_exp_pair(g64 x, g64 low) {
   const g64 inside = g64_max(g64_min(x, g64_set(710)), g64_set(-746)); /* NaN goes to 710 */
-  const g64 magic = g64_set(0x1.8p52); /* adding it rounds to an integer, held in the last bits */
-  const g64 shifted = g64_fma(inside, g64_set(FE_INVERSE_LN2), magic);
-  const g64 k = g64_sub(shifted, magic);
-  const g64 r_high = g64_sub(inside, g64_mul(k, g64_set(FE_LN2_HIGH))); /* exact */
-  const g64 k_low = g64_mul(k, g64_set(FE_LN2_LOW));
-  const g64 r = g64_sub(r_high, k_low);
-  const g64 r_low = g64_add(g64_sub(g64_sub(r_high, r), k_low), low);
-  const g64 q = g64_polynomial(r, FE_EXP_F64, 11);
-  const g64 y =
-      g64_add(g64_set(1), g64_add(r, g64_fma(g64_mul(r, r), q, g64_fma(r_low, r, r_low))));
-  /* 2^k in two factors, so that neither it nor a subnormal result is lost on the way. */
-  const g64 half_k = g64_sub(g64_add(g64_mul(k, g64_set(0.5)), magic), magic);
-  const g64 rest_k = g64_sub(k, half_k);
-  const g64 bias = g64_set(TWO_52 + 1023);
-  g64 scale_1 = g64_add(half_k, bias), scale_2 = g64_add(rest_k, bias);
-  for (int i = 0; i < G64_REGISTERS; i++) { /* integer k + 1023 into the exponent field */
-    scale_1.v[i] = (v64)((i64)scale_1.v[i] << 52);
-    scale_2.v[i] = (v64)((i64)scale_2.v[i] << 52);
-  }
-  const g64 result = g64_mul(g64_mul(y, scale_1), scale_2);
-  return g64_select(g64_equal(x, x), result, x);
+  g64 k, residual;
+  const pair64 r = g64_exp_reduce(inside, low, &k);
+  const g64 one_and_r = g64_fast_two_sum(g64_set(1), r.high, &residual);
+  const g64 y = g64_add(one_and_r, g64_add(residual, g64_exp_tail(r)));
+  return g64_select(g64_equal(x, x), g64_scale_binary(y, k), x);
+}
+
+/* e^x - 1 for all x, = 2^k ((1 - 2^-k) + r + r^2/2 + rest), |rest| < 0.008. Where k = 1 the bracket
+ * cancels r, so both are added exactly, and r^2/2 too: below 0.6 ulp. */
+INLINE g64 g64_expm1(g64 x) {
+  const g64 inside = g64_max(g64_min(x, g64_set(710)), g64_set(-40)); /* below: -1 */
+  g64 k, lost[4];
+  const pair64 r = g64_exp_reduce(inside, g64_set(0), &k);
+  const g64 least = g64_min(k, g64_set(60)); /* 2^-60 is nothing beside 1 */
+  const g64 inverse = g64_power_of_two(g64_sub(g64_set(0), least));
+  const g64 bracket = g64_two_sum(g64_set(1), g64_sub(g64_set(0), inverse), &lost[0]);
+  const g64 half_square = g64_two_product(g64_mul(r.high, g64_set(0.5)), r.high, &lost[1]);
+  const g64 cube = g64_mul(g64_mul(r.high, r.high), r.high);
+  const g64 rest = g64_fma(cube, g64_polynomial(r.high, FE_EXP_F64 + 1, 10),
+                           g64_fma(r.low, r.high, g64_add(r.low, lost[1])));
+  g64 sum = g64_two_sum(bracket, r.high, &lost[2]);
+  sum = g64_two_sum(sum, half_square, &lost[3]);
+  const g64 y = g64_add(sum, g64_add(g64_add(g64_add(lost[2], lost[3]), lost[0]), rest));
+  return g64_select(g64_equal(x, x), g64_scale_binary(y, k), x);
 }
 
 /* p 2^-k with k the exponent of p/q, rounded towards 0 from 3/4 up: p' / q stays within
