@@ -15,7 +15,6 @@
 #undef compute
 #undef COLUMNS_COMPUTE
 #undef WIDEN
-#undef WIDEN_MASK
 #undef LOAD
 #undef LOAD_PARTIAL
 #undef LOAD_WIDE
@@ -57,7 +56,6 @@
 #define compute float
 #define COLUMNS_COMPUTE fe_columns_f32
 #define WIDEN(g) g64_from_g32(g)
-#define WIDEN_MASK(m) m64_from_m32(m)
 #define GROUP g32
 #define MASK m32
 #define SUM sum32
@@ -73,7 +71,6 @@
 #define compute double
 #define COLUMNS_COMPUTE fe_columns_f64
 #define WIDEN(g) (g)
-#define WIDEN_MASK(m) (m)
 #define GROUP g64
 #define MASK m64
 #define SUM sum64

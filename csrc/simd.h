@@ -53,6 +53,8 @@ typedef uint32_t u32 __attribute__((vector_size(FE_BYTES)));
 /* Unaligned views of memory; may_alias, since the same bytes are read as integers too. */
 typedef double v64_memory __attribute__((vector_size(FE_BYTES), aligned(8), may_alias));
 typedef float v32_memory __attribute__((vector_size(FE_BYTES), aligned(4), may_alias));
+/* As many floats as a register holds doubles, in a register or memory. */
+typedef float half32 __attribute__((vector_size(FE_BYTES / 2), aligned(4), may_alias));
 
 /* ---- one register -------------------------------------------------------------------------- */
 
@@ -267,14 +269,9 @@ INLINE g32 g32_load_partial(const float *p, size_t count, float pad) {
 #endif
 
 /* Floats read as doubles, exactly. */
-typedef float half32 __attribute__((vector_size(FE_BYTES / 2), aligned(4), may_alias));
 
 INLINE g64 g64_load_float(const float *p) {
-#if FE_FMA
-#define LOAD_AT(i) __builtin_convertvector(((const half32 *)(const void *)p)[i], v64)
-#else /* the addition keeps GCC 12 from comparing floats for what is asked of doubles: it dies */
-#define LOAD_AT(i) (__builtin_convertvector(((const half32 *)(const void *)p)[i], v64) + 0.0)
-#endif
+#define LOAD_AT(i) V64_WIDEN(((const half32 *)(const void *)p)[i])
   return (g64){{INDEX64(LOAD_AT)}};
 #undef LOAD_AT
 }
@@ -285,45 +282,21 @@ INLINE g64 g64_load_float_partial(const float *p, size_t count, float pad) {
   return g64_load_float(lanes);
 }
 
+#if FE_FMA
 /* Floats of a group as doubles, exactly. */
 INLINE g64 g64_from_g32(g32 x) {
   g64 wide;
-#if FE_BYTES == 64
-  wide.v[0] = (v64)_mm512_cvtps_pd(_mm512_castps512_ps256((__m512)x.v[0]));
-  wide.v[1] = (v64)_mm512_cvtps_pd(_mm512_extractf32x8_ps((__m512)x.v[0], 1));
-#else
   for (int i = 0; i < G32_REGISTERS; i++) {
-    half32 half[2];
-    memcpy(half, &x.v[i], sizeof half);
-    wide.v[2 * i] = __builtin_convertvector(half[0], v64);
-    wide.v[2 * i + 1] = __builtin_convertvector(half[1], v64);
+    wide.v[2 * i] = V64_WIDEN(V32_LOW(x.v[i]));
+    wide.v[2 * i + 1] = V64_WIDEN(V32_HIGH(x.v[i]));
   }
-#endif
   return wide;
 }
-
-/* A mask of floats as one of doubles. */
-INLINE m64 m64_from_m32(m32 m) {
-  m64 wide;
-#if FE_BYTES == 64
-  wide.v[0] = (k64)m.v[0];
-  wide.v[1] = (k64)(m.v[0] >> 8);
-#else
-  typedef int32_t half __attribute__((vector_size(FE_BYTES / 2)));
-  for (int i = 0; i < G32_REGISTERS; i++) {
-    half part[2];
-    memcpy(part, &m.v[i], sizeof part);
-    wide.v[2 * i] = __builtin_convertvector(part[0], i64);
-    wide.v[2 * i + 1] = __builtin_convertvector(part[1], i64);
-  }
 #endif
-  return wide;
-}
 
 /* Doubles rounded once to floats. */
 INLINE void g64_store_float(float *p, g64 g) {
-  for (int i = 0; i < G64_REGISTERS; i++)
-    ((half32 *)(void *)p)[i] = __builtin_convertvector(g.v[i], half32);
+  for (int i = 0; i < G64_REGISTERS; i++) ((half32 *)(void *)p)[i] = V64_NARROW(g.v[i]);
 }
 
 INLINE void fe_fetch(const void *p, size_t bytes) {

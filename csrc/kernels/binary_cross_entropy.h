@@ -89,73 +89,54 @@ INLINE g64 FE_JOIN(binary_cross_entropy, element, f32,
 }
 #endif
 
-/* ---- the sum, targets all 0 or 1: hardly a logarithm --------------------------------------------
+/* ---- the sum, targets all 0 or 1: one logarithm a leaf ------------------------------------------
  *
- * -log f of the judged f = x or 1 - x, with e = 1 - f = |t - x|. Per lane, in double:
- *   e <= 1/16   1 - s = product of (1 - e):  s <- s + (e - s e) keeps the digits of tiny e (and,
- *               for double x, what its additions drop); one log(1 - s) every FLUSH factors
- *   else        a product of max(f, e^floor), its exponent moved out every RENORM factors: at most
- *               2^(-169 * RENORM) down to a floor of -117; one logarithm a leaf
- * What is asked of each entry is asked in its own type, where e is exact wherever it is tiny.
- * 1 - x is not exact for double x above 1/16: what is lost, over 1 - x, is summed beside.
- * Returns 0 where the leaf holds anything else than labels and probabilities. */
+ * The judged probability is f = |u - x| with u = 1 - t: x where t = 1, 1 - x where t = 0. Per lane,
+ * in double, a product of them as a pair: with f = d + r, d rounded and r exactly what that
+ * dropped, P C <- P d,  C d + (what P d dropped) + P r and -log(P + C) = -log P - C/P. The pair
+ * keeps the digits of losses of any size: 1 - 1e-20 is P = 1, C = -1e-20. P's exponent is moved out
+ * every RENORM factors: each is at least 2^-169, for a floor of -117 or more. Where f is clamped
+ * (below 1/2), r is 0: so the floor has to be below log(1/2). Returns 0 where the leaf holds
+ * anything else than labels and probabilities. */
 #define RENORM 6
-#define FLUSH (REAL == 32 ? 48 : 6) /* 1 - s >= (15/16)^48 = 0.045; doubles err at every factor */
 
 static int NAME(binary_cross_entropy_sum, labels)(const real *t, const real *x, size_t count,
                                                   const fe_ahead *ahead, const fe_params *params,
                                                   double *high, double *low) {
-  if (!(params->log_floor >= -117 && params->log_floor < -0.07)) return 0;
-  const g64 zero = g64_set(0), one = g64_set(1), floor = g64_set(params->probability_floor);
-  const GROUP none = G(set)(0), all = G(set)(1);
+  if (!(params->log_floor >= -117 && params->log_floor < -0.7)) return 0;
+  const g64 zero = g64_set(0), floor = g64_set(params->probability_floor);
+  const g64 magnitude = g64_bits(~(1ull << 63));
+  const GROUP one = G(set)(1);
   const GROUP first = LOAD_UP_TO(t, count, 1);
   if (M(any)(M(not)(G(equal)(G(mul)(first, first), first)))) return 0;
-  g64 product = one, exponents = zero, lost_sum = zero, poison = zero, n;
-  GROUP soft = none;
-  sum64 sum = {zero, zero};
+  g64 product = g64_set(1), rest = zero, exponents = zero, n;
   WATCH watch = W(new)();
   size_t i = 0;
   while (i < count) {
-    g64 s = zero, s_low = zero;
-    for (int part = 0; part < FLUSH; part += RENORM) {
-      for (int k = 0; k < RENORM && i < count; k++, i += FE_LANES) {
-        fe_fetch(ahead[0].next + i * ahead[0].size, FE_LANES * sizeof(real));
-        fe_fetch(ahead[1].next + i * ahead[1].size, FE_LANES * sizeof(real));
-        const GROUP target = LOAD_UP_TO(t + i, count - i, 1);
-        const GROUP prob = LOAD_UP_TO(x + i, count - i, 1);
-        const GROUP rest = G(sub)(all, prob), difference = G(sub)(target, prob);
-        const GROUP e = G(max)(difference, G(sub)(prob, target));
-        const MASK tiny = G(less)(e, G(set)((compute)(1.0 / 16)));
-        const MASK negative = M(and)(G(less)(target, all), M(not)(tiny));
-        const g64 e_tiny = WIDEN(G(select)(tiny, e, none));
-        const g64 judged = WIDEN(G(select)(tiny, all, prob));
-        const g64 f =
-            g64_max(floor, g64_select(WIDEN_MASK(negative), g64_sub(one, judged), judged));
-        const g64 step = g64_fnma(s, e_tiny, e_tiny), next = g64_add(s, step);
-        if (REAL == 64) s_low = g64_add(s_low, g64_sub(step, g64_sub(next, s)));
-        s = next;
-        product = g64_mul(product, f);
-        if (REAL == 64) { /* over 1 - x, to second order */
-          const g64 lost = g64_sub(g64_sub(one, g64_sub(one, judged)), judged);
-          const g64 used = g64_select(WIDEN_MASK(negative), lost, zero);
-          const g64 more = g64_fma(judged, judged, judged);
-          lost_sum = g64_fma(used, more, g64_add(lost_sum, used));
-        }
-        soft = G(bits_or)(soft, G(fnma)(target, target, target)); /* 0 for 0 and 1 alone */
-        W(signs)(&watch, G(bits_or)(prob, rest));
-      }
-      poison = g64_fma(product, zero, poison); /* NaN passes all of the above */
-      product = g64_split(product, &n);
-      exponents = g64_add(exponents, n);
+    for (int k = 0; k < RENORM && i < count; k++, i += FE_LANES) {
+      fe_fetch(ahead[0].next + i * ahead[0].size, FE_LANES * sizeof(real));
+      fe_fetch(ahead[1].next + i * ahead[1].size, FE_LANES * sizeof(real));
+      const GROUP target = LOAD_UP_TO(t + i, count - i, 1);
+      const GROUP prob = LOAD_UP_TO(x + i, count - i, 1);
+      const GROUP other = G(sub)(one, target);
+      W(bits)(&watch, G(mul)(target, other)); /* 0 for 0 and 1 alone */
+      W(minimum)(&watch, prob);
+      W(maximum)(&watch, prob);
+      const g64 u = WIDEN(other), judged = WIDEN(prob);
+      const g64 d = g64_sub(u, judged), r = g64_sub(g64_sub(u, d), judged);
+      const g64 f = g64_max(floor, g64_bits_and(d, magnitude)); /* NaN passes */
+      g64 dropped;
+      const g64 next = g64_two_product(product, f, &dropped);
+      rest = g64_fma(product, r, g64_fma(rest, f, dropped));
+      product = next;
     }
-    const g64 y = g64_sub(one, s), correction = g64_sub(g64_sub(g64_sub(one, y), s), s_low);
-    const g64 log_y = g64_add(g64_log(y, 0), g64_div(correction, y));
-    sum64_add(&sum, g64_sub(zero, log_y));
+    product = g64_split(product, &n);
+    rest = g64_mul(rest, g64_power_of_two(g64_sub(zero, n)));
+    exponents = g64_add(exponents, n);
   }
-  if (M(any)(M(not)(G(equal)(soft, none))) || W(touched)(&watch, 0)) return 0;
-  if (m64_any(m64_not(g64_equal(poison, poison)))) return 0;
-  const g64 log_product = g64_add(g64_log_reduced(product, exponents, 0), lost_sum);
-  sum64_add_signed(&sum, g64_sub(zero, log_product));
+  if (W(touched)(&watch, 0) || m64_any(m64_not(g64_equal(rest, rest)))) return 0; /* or a NaN */
+  const sum64 sum = {g64_sub(zero, g64_log_reduced(product, exponents, 0)),
+                     g64_sub(zero, g64_div(rest, product))};
   sum64_collect(&sum, high, low);
   return 1;
 }
@@ -200,7 +181,6 @@ INLINE MASK NAME(binary_cross_entropy_sum, special)(GROUP t, GROUP x, const fe_p
 #define WATCH_LIMIT(params) MIN_NORMAL
 #include "../reduce.h"
 #undef RENORM
-#undef FLUSH
 
 #define MEASURE binary_cross_entropy
 #define OPERANDS 2

@@ -25,6 +25,11 @@ typedef __mmask16 k32;
 #define V32_SELECT(m, a, b) ((v32)_mm512_mask_blend_ps(m, (__m512)(b), (__m512)(a)))
 #define V32_ANY(m) ((m) != 0)
 
+#define V64_WIDEN(half) ((v64)_mm512_cvtps_pd((__m256)(half)))
+#define V64_NARROW(a) ((half32)_mm512_cvtpd_ps((__m512d)(a)))
+#define V32_LOW(a) ((half32)_mm512_castps512_ps256((__m512)(a)))
+#define V32_HIGH(a) ((half32)_mm512_extractf32x8_ps((__m512)(a), 1))
+
 /* Lanes i .. of p where the mask from memory is set, else pad. */
 #define V64_LOAD_LANES(p, i, lanes, pad) \
   ((v64)_mm512_mask_loadu_pd(            \

@@ -21,6 +21,11 @@
 #define V32_MAX(a, b) V32_SELECT((a) > (b), a, b)
 #define V32_ANY(m) (vmaxvq_u32((uint32x4_t)(m)) != 0)
 
+#define V64_WIDEN(half) ((v64)vcvt_f64_f32((float32x2_t)(half)))
+#define V64_NARROW(a) ((half32)vcvt_f32_f64((float64x2_t)(a)))
+#define V32_LOW(a) ((half32)vget_low_f32((float32x4_t)(a)))
+#define V32_HIGH(a) ((half32)vget_high_f32((float32x4_t)(a)))
+
 /* Lanes i .. of p where the mask is set, else pad: there is no masked load. */
 INLINE v64 v64_load_lanes(const double *p, const int64_t *lanes, double pad) {
   return (v64){lanes[0] ? p[0] : pad, lanes[1] ? p[1] : pad};

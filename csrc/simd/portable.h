@@ -26,6 +26,11 @@ INLINE int fe_any_bits(const void *mask) {
 #define V64_ANY(m) fe_any_bits(&(m))
 #define V32_ANY(m) fe_any_bits(&(m))
 
+/* The addition keeps GCC 12 from comparing floats for what is asked of their doubles, which kills
+ * it. */
+#define V64_WIDEN(half) (__builtin_convertvector(half, v64) + 0.0)
+#define V64_NARROW(a) __builtin_convertvector(a, half32)
+
 /* Lanes i .. of p where the mask is set, else pad. */
 INLINE v64 v64_load_lanes(const double *p, const int64_t *lanes, double pad) {
   return (v64){lanes[0] ? p[0] : pad, lanes[1] ? p[1] : pad, lanes[2] ? p[2] : pad,
