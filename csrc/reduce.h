@@ -14,9 +14,11 @@
  * `special`, and only then summed anew by the careful form: no branch a vector, and the decision
  * depends on nothing but the row itself.
  *
- * SHORTCUT, where defined, is tried first: it sums a leaf of a common kind, or returns 0.
- * Where WEIGHTED is defined the term is made here from `factor` (1: -p * factor; 0: factor), and
- * short rows are worked on many at a time.
+ * The fast form of a leaf runs in a SUM, or where STATE is defined in one of those, with functions
+ * `begin` and `end` (its sum) to go with it. SHORTCUT, where defined, is tried first: it sums a
+ * leaf of a common kind, or returns 0. Where WEIGHTED is defined the term is made here from
+ * `factor` (1: -p * factor, seldom above HEAD_START; 0: factor), and short rows are worked on many
+ * at a time.
  */
 
 #define ROW(part) NAME(MEASURE, part)
@@ -91,6 +93,8 @@ static unsigned ROW(accumulate)(const fe_block *block, const fe_params *params, 
 #undef OPERANDS
 #undef FAST
 #undef WEIGHTED
+#undef HEAD_START
 #undef VARIANT
 #undef SHORTCUT
+#undef STATE
 #undef WATCH_LIMIT

@@ -45,8 +45,9 @@ static unsigned ROW(short_columns)(const fe_block *block, const fe_params *param
                        &watch);
     g64_store(high + r, sum.sum);
     g64_store(low + r, sum.residual);
-    if (!W(touched)(&watch, WATCH_LIMIT(params)) && !(REAL == 64 && m64_any(sum64_tiny(&sum))))
-      continue;
+    const double least = ROW(short_least)(n);
+    const int small = least > 0 && m64_any(sum64_small(&sum, least));
+    if (!small && !W(touched)(&watch, WATCH_LIMIT(params))) continue;
     for (size_t i = 0; i < left; i++) {
       const real *row = ROW(one_row)(p + i, p_step, n, x);
       const real *other = OPERANDS == 1 ? row : ROW(one_row)(q + i, q_step, n, y);

@@ -7,6 +7,16 @@
  */
 #define SHORT_BUFFER (FE_LANES * (FE_SHORT + FE_CHUNK))
 
+/* A smaller sum, but 0, is made anew. */
+INLINE double ROW(short_least)(size_t n) {
+#if WEIGHTED
+  return S(short_least)(n, HEAD_START);
+#else
+  (void)n;
+  return REAL == 64 ? FE_TINY_SUM : 0;
+#endif
+}
+
 /* The sums of sixteen rows whose columns lie x_step and y_step entries apart; what is to be fetched
  * ahead lies so many bytes apart. */
 INLINE sum64 ROW(group)(const real *x, size_t x_step, const real *y, size_t y_step, size_t n,
@@ -14,7 +24,7 @@ INLINE sum64 ROW(group)(const real *x, size_t x_step, const real *y, size_t y_st
                         size_t next_q_step, const fe_params *params, const int variant,
                         WATCH *watch) {
 #if WEIGHTED
-  sum64 sum = {g64_set(0), g64_set(0)};
+  sum64 sum = S(short_start)(HEAD_START);
 #else
   SUM sum = {G(set)(0), G(set)(0)};
 #endif
@@ -25,12 +35,13 @@ INLINE sum64 ROW(group)(const real *x, size_t x_step, const real *y, size_t y_st
     ROW(watch)(watch, a, b);
     const GROUP factor = ROW(factor)(a, b, params, variant);
 #if WEIGHTED
-    S(subtract_any)(&sum, LOAD_WIDE(x + j * x_step), factor);
+    S(short_subtract)(&sum, LOAD_WIDE(x + j * x_step), factor);
 #else
     S(add)(&sum, factor);
 #endif
   }
 #if WEIGHTED
+  S(short_end)(&sum, HEAD_START);
   return sum;
 #else
   return S(widen)(&sum);
@@ -42,7 +53,8 @@ INLINE m64 ROW(batch)(const real *p, const real *q, size_t rows, size_t n, size_
                       const fe_ahead *ahead, const fe_params *params, const int variant,
                       WATCH *watch, double *high, double *low) {
   real x[SHORT_BUFFER] __attribute__((aligned(64))), y[SHORT_BUFFER] __attribute__((aligned(64)));
-  m64 tiny = g64_less(g64_set(0), g64_set(0));
+  m64 small = g64_less(g64_set(0), g64_set(0));
+  const double least = ROW(short_least)(n);
   for (size_t r = 0; r < rows; r += FE_LANES) {
     const size_t left = rows - r < FE_LANES ? rows - r : FE_LANES;
     const int overrun = more + (rows - r - left) * n >= FE_CHUNK - 1; /* entries behind these */
@@ -57,9 +69,9 @@ INLINE m64 ROW(batch)(const real *p, const real *q, size_t rows, size_t n, size_
                    next_q, FE_LANES * ahead[1].size, params, variant, watch);
     g64_store(high + r, sum.sum);
     g64_store(low + r, sum.residual);
-    tiny = m64_or(tiny, sum64_tiny(&sum));
+    if (least > 0) small = m64_or(small, sum64_small(&sum, least));
   }
-  return tiny;
+  return small;
 }
 #else
 INLINE m64 ROW(batch)(const real *p, const real *q, size_t rows, size_t n, size_t more,
@@ -67,7 +79,8 @@ INLINE m64 ROW(batch)(const real *p, const real *q, size_t rows, size_t n, size_
                       WATCH *watch, double *high, double *low) {
   compute terms[SHORT_BUFFER] __attribute__((aligned(64))),
       x[SHORT_BUFFER] __attribute__((aligned(64)));
-  m64 tiny = g64_less(g64_set(0), g64_set(0));
+  m64 small = g64_less(g64_set(0), g64_set(0));
+  const double least = ROW(short_least)(n);
   (void)more;
   for (size_t i = 0; i < rows * n; i += FE_LANES) {
     fe_fetch(ahead[0].next + i * ahead[0].size, FE_LANES * sizeof(real));
@@ -84,18 +97,19 @@ INLINE m64 ROW(batch)(const real *p, const real *q, size_t rows, size_t n, size_
     const sum64 wide = S(widen)(&sum);
     g64_store(high + r, wide.sum);
     g64_store(low + r, wide.residual);
-    tiny = m64_or(tiny, sum64_tiny(&wide));
+    if (least > 0) small = m64_or(small, sum64_small(&wide, least));
   }
-  return tiny;
+  return small;
 }
 #endif
 
-/* Some rows of a group are special, or their sums tiny: those anew by the careful form. */
+/* Some rows of a group are special, or their sums small: those anew by the careful form. */
 static unsigned ROW(short_again)(const real *p, const real *q, size_t rows, size_t n,
                                  const fe_params *params, double *high, double *low) {
   unsigned status = 0;
   for (size_t r = 0; r < rows; r++, p += n, q += n) {
-    if (ROW(is_special)(p, q, n, params)) {
+    const int small = __builtin_fabs(high[r]) < ROW(short_least)(n) && high[r] != 0;
+    if (small || ROW(is_special)(p, q, n, params)) {
       high[r] = low[r] = 0;
       status |= ROW(leaf_careful)(p, q, n, NULL, NULL, 1, params, high + r, low + r);
     }
@@ -119,11 +133,11 @@ static unsigned ROW(short_rows)(const fe_block *block, const fe_params *params, 
     const fe_ahead ahead[2] = {fe_ahead_of(&block->ahead[0], p, r * n, distance, sizeof(real)),
                                fe_ahead_of(&block->ahead[1], q, r * n, distance, sizeof(real))};
     WATCH watch = W(new)();
-    m64 tiny;
+    m64 small;
     if (variant)
-      tiny = ROW(batch)(p, q, count, n, more, ahead, params, 1, &watch, high + r, low + r);
-    else tiny = ROW(batch)(p, q, count, n, more, ahead, params, 0, &watch, high + r, low + r);
-    if (W(touched)(&watch, WATCH_LIMIT(params)) || (REAL == 64 && m64_any(tiny)))
+      small = ROW(batch)(p, q, count, n, more, ahead, params, 1, &watch, high + r, low + r);
+    else small = ROW(batch)(p, q, count, n, more, ahead, params, 0, &watch, high + r, low + r);
+    if (W(touched)(&watch, WATCH_LIMIT(params)) || (ROW(short_least)(n) > 0 && m64_any(small)))
       status |= ROW(short_again)(p, q, count, n, params, high + r, low + r);
   }
   return status;

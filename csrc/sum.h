@@ -91,15 +91,21 @@ INLINE void sum64_subtract_product(sum64 *s, g64 p, g64 l) {
 #endif
 }
 
-/* The same where a term may well exceed the sum so far, as in short rows: TwoSum. */
-INLINE void sum64_subtract_any(sum64 *s, g64 p, g64 l) {
-#if FE_FMA
-  const g64 term = g64_fnma(p, l, g64_set(0));
-  s->residual = g64_sub(s->residual, g64_fma(p, l, term));
-  sum64_add_signed(s, term);
-#else
-  sum64_subtract_product(s, p, l);
-#endif
+/* Sums of short rows, where a term may well exceed the sum so far: they start at `head`, which
+ * terms seldom exceed, so that every residual is exact; taken away at the end, it leaves a pair. n
+ * residuals below ulp(head) are themselves rounded: by less than 1/20 ulp of a sum of
+ * n^2 head 2^-49. A smaller one is made anew by other means. */
+INLINE sum64 sum64_short_start(double head) {
+  return (sum64){g64_set(FE_FMA ? head : 0), g64_set(0)};
+}
+INLINE void sum64_short_subtract(sum64 *s, g64 p, g64 l) { sum64_subtract_product(s, p, l); }
+INLINE void sum64_short_end(sum64 *s, double head) {
+  const m64 number = g64_equal(s->residual, s->residual); /* that of an infinite sum is none */
+  const g64 rest = g64_select(number, s->residual, g64_set(0));
+  s->sum = g64_two_sum(g64_sub(s->sum, g64_set(FE_FMA ? head : 0)), rest, &s->residual);
+}
+INLINE double sum64_short_least(size_t n, double head) {
+  return FE_FMA ? (double)(n * n) * head * 0x1p-49 : FE_TINY_SUM;
 }
 
 #if FE_FMA
@@ -120,9 +126,18 @@ INLINE void sum32_subtract_product(sum32 *s, g32 p, g32 l) {
   s->sum = sum;
 }
 
-/* Products of floats are exact in double, and sums of a few of them nearly so. */
-INLINE void sum32_subtract_any(sum64 *s, g64 p, g32 l) {
+/* Of floats: products are exact in double, and sums of a few of them nearly so. */
+INLINE sum64 sum32_short_start(double head) {
+  (void)head;
+  return (sum64){g64_set(0), g64_set(0)};
+}
+INLINE void sum32_short_subtract(sum64 *s, g64 p, g32 l) {
   s->sum = g64_fnma(p, g64_from_g32(l), s->sum);
+}
+INLINE void sum32_short_end(sum64 *s, double head) { (void)s, (void)head; }
+INLINE double sum32_short_least(size_t n, double head) {
+  (void)n, (void)head;
+  return 0;
 }
 
 /* Each lane's sum and residual together fit a double. An infinite sum has a NaN residual. */
@@ -135,9 +150,9 @@ INLINE sum64 sum32_widen(const sum32 *s) {
 
 INLINE sum64 sum64_widen(const sum64 *s) { return *s; }
 
-/* Which sums are so small that they may have lost digits to the subnormal numbers. */
-INLINE m64 sum64_tiny(const sum64 *s) {
-  const g64 limit = g64_set(FE_TINY_SUM), zero = g64_set(0);
+/* Which sums are below `least` and not 0: too small to have kept their digits. */
+INLINE m64 sum64_small(const sum64 *s, double least) {
+  const g64 limit = g64_set(least), zero = g64_set(0);
   const m64 small = m64_and(g64_less(s->sum, limit), g64_less(g64_sub(zero, limit), s->sum));
   return m64_and(small, m64_not(g64_equal(s->sum, zero)));
 }

@@ -18,8 +18,8 @@ from fastent._kernels cimport (
 )
 
 cdef enum:
-    BLOCK_ROWS = 256
-    STATE_ROOM = 272  # finish() reads whole groups of 16
+    BLOCK_ROWS = 512
+    STATE_ROOM = BLOCK_ROWS + 16  # finish() reads whole groups of 16
     FETCHED = 8192  # entries that are fetched at a time: near enough to stay in the first cache
     TURNED = 16384  # the same where memory is read by columns, which wants long ones
     MAP_BLOCK = 1024

@@ -141,8 +141,61 @@ static int NAME(binary_cross_entropy_sum, labels)(const real *t, const real *x, 
   return 1;
 }
 
-/* ---- the sum, any targets -------------------------------------------------------------------- */
+/* ---- the sum, any targets, float64: one logarithm an element -----------------------------------
+ *
+ * With a <= b the two of x and 1 - x, and w the weight of a (t or 1 - t), the loss is
+ *     -log b - w log(a/b)                  neither term negative
+ * The first goes to a product as above, of factors of 1/2 and more: 256 of them stay normal. The
+ * second is one logarithm of a ratio. The judged log a is clamped as log(a/b), the same where
+ * e^floor is nothing beside 1. */
+#if REAL == 64
+typedef struct {
+  sum64 sum;
+  g64 product, rest;
+} NAME(binary_cross_entropy_sum, state);
 
+/* Floors for which that clamp is right, and right too for zeros, which count as 2^-1023. */
+INLINE int NAME(binary_cross_entropy_sum, usual)(const fe_params *params) {
+  return params->log_floor >= -700 && params->log_floor <= -40;
+}
+
+INLINE NAME(binary_cross_entropy_sum, state) NAME(binary_cross_entropy_sum, begin)(void) {
+  const g64 zero = g64_set(0);
+  return (NAME(binary_cross_entropy_sum, state)){{zero, zero}, g64_set(1), zero};
+}
+
+INLINE void NAME(binary_cross_entropy_sum, term)(NAME(binary_cross_entropy_sum, state) * s, g64 t,
+                                                 g64 prob, const fe_params *params, int variant) {
+  (void)variant;
+  const g64 one = g64_set(1), floor = g64_set(params->log_floor);
+  const g64 x = g64_add(prob, g64_set(0)); /* -0 becomes 0, whose bits count as 2^-1023 */
+  const g64 y = g64_sub(one, x), r = g64_sub(g64_sub(one, y), x);
+  const g64 a = g64_min(x, y), b = g64_max(x, y);
+  g64 dropped, k;
+  const g64 next = g64_two_product(s->product, b, &dropped);
+  s->rest = g64_fma(s->product, r, g64_fma(s->rest, b, dropped)); /* r = 0 where b = x */
+  s->product = next;
+  const g64 scaled = g64_ratio_split(a, b, &k);
+  const g64 v = g64_div(g64_sub(scaled, b), g64_add(scaled, b));
+  const g64 log_scaled = g64_fma(v, g64_ratio_tail(g64_mul(v, v)), g64_add(v, v));
+  const g64 log_ratio = g64_fma(k, g64_set(FE_LN2), log_scaled);
+  const g64 w = g64_select(g64_less(x, y), t, g64_sub(one, t));
+  sum64_subtract_product(&s->sum, w, g64_max(floor, log_ratio));
+}
+
+INLINE sum64 NAME(binary_cross_entropy_sum, end)(const NAME(binary_cross_entropy_sum, state) * s) {
+  sum64 sum = s->sum;
+  sum64_add_signed(&sum, g64_sub(g64_set(0), g64_log(s->product, 0)));
+  sum.residual = g64_sub(sum.residual, g64_div(s->rest, s->product));
+  return sum;
+}
+#define STATE NAME(binary_cross_entropy_sum, state)
+#define WATCH_LIMIT(params) \
+  (NAME(binary_cross_entropy_sum, usual)(params) ? 0 : 2) /* 2: every entry */
+
+/* ---- the sum, any targets, float32: two logarithms, cheaper than a product in double -----------
+ */
+#else
 INLINE void NAME(binary_cross_entropy_sum, term)(SUM *sum, GROUP t, GROUP x,
                                                  const fe_params *params, int variant) {
   (void)variant;
@@ -155,19 +208,26 @@ INLINE void NAME(binary_cross_entropy_sum, term)(SUM *sum, GROUP t, GROUP x,
   S(subtract_product)(sum, G(sub)(one, t), log_y);
 }
 
+INLINE int NAME(binary_cross_entropy_sum, usual)(const fe_params *params) {
+  (void)params;
+  return 0;
+}
+#define WATCH_LIMIT(params) MIN_NORMAL
+#endif
+
 INLINE void NAME(binary_cross_entropy_sum, watch)(WATCH *watch, GROUP t, GROUP x) {
   const GROUP one = G(set)(1);
-  W(minimum)(watch, x);
-  W(minimum)(watch, G(sub)(one, x));
+  W(minimum)(watch, G(min)(x, G(sub)(one, x)));
   W(signs)(watch, t);
   W(signs)(watch, G(sub)(one, t));
 }
 
 INLINE MASK NAME(binary_cross_entropy_sum, special)(GROUP t, GROUP x, const fe_params *params) {
-  (void)params;
   const GROUP zero = G(set)(0), one = G(set)(1);
   const MASK low = M(or)(G(less)(t, zero), G(less)(x, zero));
   const MASK high = M(or)(G(less)(one, t), G(less)(one, x));
+  if (NAME(binary_cross_entropy_sum, usual)(params)) return M(or)(low, high);
+  if (REAL == 64 && params->log_floor > -40) return G(equal)(one, one);
   const MASK log_x = M(and)(G(less)(x, G(set)(MIN_NORMAL)), M(not)(G(equal)(t, zero)));
   const MASK log_y = M(and)(G(equal)(x, one), M(not)(G(equal)(t, one)));
   return M(or)(M(or)(low, high), M(or)(log_x, log_y));
@@ -178,7 +238,6 @@ INLINE MASK NAME(binary_cross_entropy_sum, special)(GROUP t, GROUP x, const fe_p
 #define FAST 1
 #define SHORTCUT NAME(binary_cross_entropy_sum, labels)
 #define VARIANT(params, p, q, count) 0
-#define WATCH_LIMIT(params) MIN_NORMAL
 #include "../reduce.h"
 #undef RENORM
 

@@ -47,6 +47,7 @@ INLINE MASK NAME(cross_entropy, special)(GROUP p, GROUP q, const fe_params *para
 #define OPERANDS 2
 #define FAST 1
 #define WEIGHTED 1
+#define HEAD_START 128 /* above the default floor of 100 */
 #define VARIANT(params, p, q, count) (((params)->flags & FE_BITS) != 0)
 #define WATCH_LIMIT(params) MIN_NORMAL
 #include "../reduce.h"

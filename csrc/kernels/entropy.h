@@ -39,6 +39,7 @@ INLINE MASK NAME(entropy, special)(GROUP p, GROUP q, const fe_params *params) {
 #define OPERANDS 1
 #define FAST 1
 #define WEIGHTED 1
+#define HEAD_START 8 /* log2 of FE_SHORT: no entropy of a distribution is larger */
 #define VARIANT(params, p, q, count) (((params)->flags & FE_BITS) != 0)
 #define WATCH_LIMIT(params) MIN_NORMAL
 #include "../reduce.h"
