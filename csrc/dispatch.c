@@ -37,6 +37,12 @@ static int has_avx512(void) {
 }
 #endif
 
+#if defined(FE_BUILD_AVX512_PAIRS) /* by the tests alone */
+extern const fe_measure fe_measures_avx512_pairs[];
+extern const fe_gather fe_gathers_avx512_pairs[];
+extern const fe_read fe_reads_avx512_pairs[FE_KINDS][2][FE_REALS];
+#endif
+
 #if defined(FE_BUILD_NEON)
 extern const fe_measure fe_measures_neon[];
 extern const fe_gather fe_gathers_neon[];
@@ -50,6 +56,10 @@ const fe_isa fe_isas[] = {
 #endif
 #if defined(FE_BUILD_AVX512)
     {"avx512", fe_measures_avx512, fe_gathers_avx512, &fe_reads_avx512[0][0][0], has_avx512},
+#endif
+#if defined(FE_BUILD_AVX512_PAIRS)
+    {"avx512_pairs", fe_measures_avx512_pairs, fe_gathers_avx512_pairs,
+     &fe_reads_avx512_pairs[0][0][0], has_avx2},
 #endif
 #if defined(FE_BUILD_NEON)
     {"neon", fe_measures_neon, fe_gathers_neon, &fe_reads_neon[0][0][0], always},

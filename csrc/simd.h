@@ -31,7 +31,7 @@
 #define INLINE static inline __attribute__((always_inline))
 
 /* The portable path uses 32-byte vectors as well: the compiler splits them as the machine needs. */
-#if defined(__AVX512F__)
+#if defined(__AVX512F__) || defined(FE_PAIRS)
 #define FE_BYTES 64
 #elif defined(FE_NEON)
 #define FE_BYTES 16
@@ -81,7 +81,7 @@ typedef float half32 __attribute__((vector_size(FE_BYTES / 2), aligned(4), may_a
 #define V_MASK_NOT(a) (~(a))
 
 /* Masks: k64, k32, one register's; registers of their own where the machine has them. */
-#if !defined(__AVX512F__)
+#if FE_BYTES != 64
 typedef i64 k64;
 typedef i32 k32;
 #define V64_LESS(a, b) ((k64)((a) < (b)))
@@ -92,6 +92,8 @@ typedef i32 k32;
 
 #if defined(__AVX512F__)
 #include "simd/avx512.h"
+#elif defined(FE_PAIRS)
+#include "simd/avx512_pairs.h"
 #elif defined(__AVX2__)
 #include "simd/avx2.h"
 #elif defined(FE_NEON)

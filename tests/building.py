@@ -17,6 +17,8 @@ NATIVE = dict(
     (name, "" if flags == "none" else flags)
     for name, _, flags in (part.partition(": ") for part in _core.BUILD["isa_flags"].split("; "))
 )
+# AVX-512's logic on any machine with AVX2: csrc/simd/avx512_pairs.h.
+PAIRS = {"avx512_pairs": f"{NATIVE['avx2']} -DFE_PAIRS"} if "avx2" in NATIVE else {}
 
 
 def build(

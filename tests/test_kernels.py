@@ -10,7 +10,7 @@ import shutil
 from pathlib import Path
 
 import pytest
-from building import NATIVE, build, run
+from building import NATIVE, PAIRS, build, run
 
 from fastent import _core
 
@@ -26,6 +26,17 @@ def test_native(tmp_path: Path) -> None:
     done = run([str(build(tmp_path, "check_kernels", ["cc"], NATIVE, []))], 120)
     assert done.returncode == 0, done.stdout
     assert [line.split(":")[0] for line in done.stdout.splitlines()] == list(_core.available_isas())
+
+
+@pytest.mark.slow
+@needs_compiler
+@pytest.mark.skipif(not PAIRS, reason="not x86-64")
+def test_avx512_in_pairs(tmp_path: Path) -> None:
+    """AVX-512's logic where only AVX2 is; and where both are, the same bits."""
+    program = build(tmp_path, "check_kernels", ["cc"], NATIVE | PAIRS, [])
+    done = run([str(program), "3"], 600)
+    assert done.returncode == 0, done.stdout
+    assert done.stdout.splitlines()[-1].startswith("avx512_pairs: ")
 
 
 @pytest.mark.slow

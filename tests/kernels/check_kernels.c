@@ -3,6 +3,7 @@
  *
  *   against portable  results within twice the measure's bound, NaN and infinities in the same
  * places against itself    one row alone, in a batch, at any alignment, by columns: the same bits
+ *   against its twin  AVX-512 in pairs of AVX2 registers, where the machine has it: the same bits
  *   memory            operands end where a page begins that may not be touched, or begin where one
  *                     ends; every number of columns from 0 to 130, and some around each limit
  *
@@ -85,6 +86,15 @@ static int near(double a, double b, const fe_measure *m, fe_real real) {
   return fabs(a - b) <= 2 * relative * fmax(fabs(a), fabs(b)) + 4 * least;
 }
 
+/* What has to have the bits of avx512_pairs: avx512, where it is. */
+static const fe_measure *twin_of(const fe_isa *isa, const fe_measure *m) {
+  if (strcmp(isa->name, "avx512_pairs") != 0) return NULL;
+  for (int k = 0; k < fe_isa_count; k++)
+    if (strcmp(fe_isas[k].name, "avx512") == 0 && fe_isas[k].available())
+      return &fe_isas[k].measures[m - isa->measures];
+  return NULL;
+}
+
 /* ---- rows ------------------------------------------------------------------------------------ */
 
 static void results(const fe_measure *m, fe_real real, const void *p, const void *q, size_t rows,
@@ -117,6 +127,11 @@ static void check_rows(const fe_isa *isa, const fe_measure *m, const fe_measure 
     if (!near(got, want[r], m, real)) fail("portable", isa, m, real, n, got, want[r]);
     want[r] = got;
   }
+  const fe_measure *twin = twin_of(isa, m);
+  if (twin != NULL) results(twin, real, p, q, rows_at_once, n, NULL, params, out);
+  for (size_t r = 0; twin != NULL && r < rows_at_once; r++)
+    if (!same(get(out, real, r), want[r]))
+      fail("twin", isa, m, real, n, get(out, real, r), want[r]);
   for (size_t r = 0; r < rows_at_once; r++) { /* alone */
     const size_t from = r * n * size_of(real);
     results(m, real, p + from, q + from, 1, n, NULL, params, out);
@@ -162,6 +177,11 @@ static void check_elements(const fe_isa *isa, const fe_measure *m, const fe_meas
     if (!near(got, want[i], m, real)) fail("portable", isa, m, real, n, got, want[i]);
     want[i] = got;
   }
+  const fe_measure *twin = twin_of(isa, m);
+  if (twin != NULL) twin->map[real]((const void *[]){x, y}, n, params, out);
+  for (size_t i = 0; twin != NULL && i < n; i++)
+    if (!same(get(out, real, i), want[i]))
+      fail("twin", isa, m, real, n, get(out, real, i), want[i]);
   for (size_t i = 0; i < n; i++) {
     const size_t from = i * size_of(real);
     m->map[real]((const void *[]){x + from, y + from}, 1, params, memory[3]);
