@@ -111,6 +111,7 @@ static void append_few(numbers *to, fe_real real) {
     append_around(to, real, 0.5 + ldexp(1, -k), 1);
   }
   for (size_t i = 0; i < POINTS; i++) append_around(to, real, points[i], 3);
+  append_around(to, real, E_TO_MINUS_100, 64); /* an ulp of the logarithm is a hundred of these */
 }
 
 static numbers hard_cases(const function *f, fe_real real) {
