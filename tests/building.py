@@ -24,7 +24,10 @@ PAIRS = {"avx512_pairs": f"{NATIVE['avx2']} -DFE_PAIRS"} if "avx2" in NATIVE els
 def build(
     folder: Path, program: str, compiler: list[str], isas: dict[str, str], extra: list[str]
 ) -> Path:
-    """Compile the kernels of some instruction sets, and a program, with the library's flags."""
+    """Compile the kernels of some instruction sets, and a program, with the library's flags.
+
+    Kernels that an earlier call has compiled into this folder are taken as they are.
+    """
     flags = [*_core.BUILD["flags"].split(), "-Wall", "-Wextra", "-Werror", "-Wno-psabi", *extra]
     if "clang" in compiler[0]:
         flags.remove("-fno-schedule-insns2")
@@ -35,11 +38,12 @@ def build(
         [*compiler, *flags, *more, "-Icsrc", "-c", source, "-o", f"{folder / Path(source).stem}.o"]
         for source, more in own.items()
     ]
+    objects = [job[-1] for job in jobs]
+    jobs = [job for job in jobs if not Path(job[-1]).exists()]
     with ThreadPoolExecutor(os.cpu_count()) as pool:
         for done in pool.map(lambda job: run(job, 900), jobs):
             assert done.returncode == 0, done.stderr
     target = folder / program
-    objects = [job[-1] for job in jobs]
     done = run([*compiler, *extra, *objects, "-lm", "-pthread", "-o", str(target)], 60)
     assert done.returncode == 0, done.stderr
     return target

@@ -1,12 +1,15 @@
 """Build the programs of tests/kernels and run them: here, sanitized, and as aarch64.
 
 check_kernels.c holds every instruction set against the portable one and against itself, between
-guard pages; prove_float32.c holds the pointwise kernels against the C library's logarithms.
+guard pages; prove_float32.c and prove_samples.c hold the pointwise kernels against the C library.
 """
 
 from __future__ import annotations
 
+import itertools
+import re
 import shutil
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -71,21 +74,29 @@ def test_aarch64(tmp_path: Path) -> None:
     assert found["neon"] == here.get("avx2", here.get("neon"))
 
 
+def check_proof(done: subprocess.CompletedProcess[str], isas: list[str]) -> None:
+    """No bound is broken, and every pointwise measure has a line for every instruction set."""
+    assert done.returncode == 0, done.stdout + done.stderr
+    rows = re.findall(r"^(\w+).*? float(?:32|64) +(\w+) +\d+ ", done.stdout, re.MULTILINE)
+    pointwise = [name for name, measure in _core.measures.items() if measure.pointwise]
+    assert set(rows) == set(itertools.product(pointwise, isas))
+
+
 @pytest.mark.slow
 @needs_compiler
-def test_float32_proof(tmp_path: Path) -> None:
-    """One input in 257; ``python tests/prove_float32.py`` takes them all."""
-    done = run([str(build(tmp_path, "prove_float32", ["cc"], NATIVE, [])), "257"], 120)
-    assert done.returncode == 0, done.stdout
-    assert len(done.stdout.splitlines()) == 1 + 4 * len(_core.available_isas())
+def test_proof(tmp_path: Path) -> None:
+    """One float32 input in 257, and samples; ``python tests/prove.py`` takes a billion and all."""
+    isas = list(_core.available_isas())
+    for program, amount in (("prove_float32", "257"), ("prove_samples", "2e6")):
+        check_proof(run([str(build(tmp_path, program, ["cc"], NATIVE, [])), amount], 300), isas)
 
 
 @pytest.mark.slow
 @pytest.mark.skipif(shutil.which("qemu-aarch64") is None, reason="no emulator")
 @pytest.mark.skipif(shutil.which("aarch64-linux-gnu-gcc") is None, reason="no cross compiler")
-def test_float32_proof_on_aarch64(tmp_path: Path) -> None:
-    """2^24 inputs, evenly spaced over all floats."""
-    program = build(tmp_path, "prove_float32", ["aarch64-linux-gnu-gcc"], CROSS, ["-static"])
-    done = run(["qemu-aarch64", str(program), "256"], 600)
-    assert done.returncode == 0, done.stdout + done.stderr
-    assert len(done.stdout.splitlines()) == 1 + 4 * 2
+def test_proof_on_aarch64(tmp_path: Path) -> None:
+    """2^24 inputs, evenly spaced over all floats; fewer samples: long double is emulated twice."""
+    compiler = ["aarch64-linux-gnu-gcc"]
+    for program, amount in (("prove_float32", "256"), ("prove_samples", "2e5")):
+        built = build(tmp_path, program, compiler, CROSS, ["-static"])
+        check_proof(run(["qemu-aarch64", str(built), amount], 600), ["portable", "neon"])
