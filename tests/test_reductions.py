@@ -239,3 +239,31 @@ def test_one_bad_element_spoils_a_loss(target: Any, prob: float, dtype: Any) -> 
                 got = binary_cross_entropy(t, x, reduction=reduction)
             assert np.isnan(got).sum() == 1, (n, reduction, got)
             assert len(caught) == 1
+
+
+EDGES = (0.0, -0.0, 1e-323, 1e-310, 1e-45, 1e-30, 0.0625, 0.0645, 0.25, 0.49, 0.5, 0.75, 1.0)
+
+
+def exact_loss(target: float, prob: float, log_floor: float | None) -> Any:
+    """Return the exact binary cross entropy of one element."""
+    total = mpf(0)
+    log_prob = mp.log(prob) if prob else -mp.inf
+    log_rest = mp.log1p(-mpf(prob)) if prob != 1 else -mp.inf
+    for weight, logarithm in ((mpf(target), log_prob), (1 - mpf(target), log_rest)):
+        judged = logarithm if log_floor is None else max(logarithm, mpf(log_floor))
+        total -= weight * judged if weight else 0
+    return total
+
+
+@pytest.mark.parametrize("log_floor", [-100, -20, -3, -0.5, None])
+@pytest.mark.parametrize("prob", [*EDGES, 1 - 2**-53, 1 - 2**-24])
+def test_constant_losses(prob: float, log_floor: float | None, dtype: Any) -> None:
+    """One probability many times, with any target: what is lost once is lost every time."""
+    for target in EDGES:
+        t, x = np.full(5000, target, dtype), np.full(5000, prob, dtype)
+        got = binary_cross_entropy(t, x, reduction="sum", log_floor=log_floor)
+        one = exact_loss(float(t[0]), float(x[0]), log_floor)
+        if one in (0, mp.inf):
+            assert got == one, target
+        else:
+            assert ulp_error(got, 5000 * one, dtype) <= ULPS, target

@@ -109,10 +109,12 @@ static int NAME(binary_cross_entropy_sum, labels)(const real *t, const real *x, 
   const GROUP one = G(set)(1);
   const GROUP first = LOAD_UP_TO(t, count, 1);
   if (M(any)(M(not)(G(equal)(G(mul)(first, first), first)))) return 0;
-  g64 product = g64_set(1), rest = zero, exponents = zero, n;
+  g64 product = g64_set(1), exponents = zero, n;
+  sum64 rests = {zero, zero};
   WATCH watch = W(new)();
   size_t i = 0;
   while (i < count) {
+    g64 rest = zero;
     for (int k = 0; k < RENORM && i < count; k++, i += FE_LANES) {
       fe_fetch(ahead[0].next + i * ahead[0].size, FE_LANES * sizeof(real));
       fe_fetch(ahead[1].next + i * ahead[1].size, FE_LANES * sizeof(real));
@@ -130,13 +132,14 @@ static int NAME(binary_cross_entropy_sum, labels)(const real *t, const real *x, 
       rest = g64_fma(product, r, g64_fma(rest, f, dropped));
       product = next;
     }
+    sum64_add(&rests, g64_div(rest, product));
     product = g64_split(product, &n);
-    rest = g64_mul(rest, g64_power_of_two(g64_sub(zero, n)));
     exponents = g64_add(exponents, n);
   }
-  if (W(touched)(&watch, 0) || m64_any(m64_not(g64_equal(rest, rest)))) return 0; /* or a NaN */
-  const sum64 sum = {g64_sub(zero, g64_log_reduced(product, exponents, 0)),
-                     g64_sub(zero, g64_div(rest, product))};
+  const m64 number = g64_equal(rests.sum, rests.sum); /* no NaN came by */
+  if (W(touched)(&watch, 0) || m64_any(m64_not(number))) return 0;
+  sum64 sum = {g64_sub(zero, rests.sum), g64_sub(zero, rests.residual)};
+  sum64_add_signed(&sum, g64_sub(zero, g64_log_reduced(product, exponents, 0)));
   sum64_collect(&sum, high, low);
   return 1;
 }
@@ -145,8 +148,9 @@ static int NAME(binary_cross_entropy_sum, labels)(const real *t, const real *x, 
  *
  * With a <= b the two of x and 1 - x, and w the weight of a (t or 1 - t), the loss is
  *     -log b - w log(a/b)                  neither term negative
- * The first goes to a product as above, of factors of 1/2 and more: 256 of them stay normal. The
- * second is one logarithm of a ratio. The judged log a is clamped as log(a/b), the same where
+ * The first goes to a product as above, of factors of 1/2 and more: 256 of them stay normal; what
+ * 1 - x dropped, over it (r + r x will do), goes to the sum. The second is one logarithm of a
+ * ratio. The judged log a is clamped as log(a/b), the same where
  * e^floor is nothing beside 1. */
 #if REAL == 64
 typedef struct {
@@ -169,18 +173,19 @@ INLINE void NAME(binary_cross_entropy_sum, term)(NAME(binary_cross_entropy_sum, 
   (void)variant;
   const g64 one = g64_set(1), floor = g64_set(params->log_floor);
   const g64 x = g64_add(prob, g64_set(0)); /* -0 becomes 0, whose bits count as 2^-1023 */
-  const g64 y = g64_sub(one, x), r = g64_sub(g64_sub(one, y), x);
+  const g64 y = g64_sub(one, x), minus_r = g64_sub(x, g64_sub(one, y)); /* 0 where b = x */
   const g64 a = g64_min(x, y), b = g64_max(x, y);
   g64 dropped, k;
   const g64 next = g64_two_product(s->product, b, &dropped);
-  s->rest = g64_fma(s->product, r, g64_fma(s->rest, b, dropped)); /* r = 0 where b = x */
+  s->rest = g64_fma(s->rest, b, dropped);
   s->product = next;
   const g64 scaled = g64_ratio_split(a, b, &k);
   const g64 v = g64_div(g64_sub(scaled, b), g64_add(scaled, b));
   const g64 log_scaled = g64_fma(v, g64_ratio_tail(g64_mul(v, v)), g64_add(v, v));
   const g64 log_ratio = g64_fma(k, g64_set(FE_LN2), log_scaled);
   const g64 w = g64_select(g64_less(x, y), t, g64_sub(one, t));
-  sum64_subtract_product(&s->sum, w, g64_max(floor, log_ratio));
+  const g64 minus_r_over_b = g64_fma(minus_r, x, minus_r);
+  sum64_add(&s->sum, g64_fnma(w, g64_max(floor, log_ratio), minus_r_over_b));
 }
 
 INLINE sum64 NAME(binary_cross_entropy_sum, end)(const NAME(binary_cross_entropy_sum, state) * s) {
