@@ -198,6 +198,16 @@ INLINE g64 g64_ratio_split(g64 p, g64 q, g64 *k) {
   return g64_bits_sub(p, k_bits);
 }
 
+/* The same for p <= q in fewer operations, and the sign of p' with it: -p'. (The bias that makes
+ * the exponent of k positive is 2^63, which in p's bits is the sign.) */
+INLINE g64 g64_ratio_split_below(g64 p, g64 q, g64 *k) {
+  const g64 down = g64_bits((1ull << 63) + (1ull << 52) - 1 - (1ull << 51)); /* ceil(d - 1/4) */
+  const g64 t = g64_bits_add(g64_bits_sub(p, q), down);
+  const g64 k_bits = g64_bits_and(t, g64_bits(~(uint64_t)MANTISSA_F64));
+  *k = g64_sub(g64_bits_or(g64_exponent(k_bits), g64_set(TWO_52)), g64_set(TWO_52 + 2048));
+  return g64_bits_sub(p, k_bits);
+}
+
 /* (log(p'/q) - 2 v) / v for v = (p' - q)/(p' + q), |v| <= 3/11, w = v^2. */
 INLINE g64 g64_ratio_tail(g64 w) { return g64_mul(w, g64_polynomial(w, FE_RATIO_F64, 8)); }
 

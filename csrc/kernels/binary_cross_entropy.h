@@ -179,10 +179,10 @@ INLINE void NAME(binary_cross_entropy_sum, term)(NAME(binary_cross_entropy_sum, 
   const g64 next = g64_two_product(s->product, b, &dropped);
   s->rest = g64_fma(s->rest, b, dropped);
   s->product = next;
-  const g64 scaled = g64_ratio_split(a, b, &k);
-  const g64 v = g64_div(g64_sub(scaled, b), g64_add(scaled, b));
-  const g64 log_scaled = g64_fma(v, g64_ratio_tail(g64_mul(v, v)), g64_add(v, v));
-  const g64 log_ratio = g64_fma(k, g64_set(FE_LN2), log_scaled);
+  const g64 minus_scaled = g64_ratio_split_below(a, b, &k);
+  const g64 minus_v = g64_div(g64_add(minus_scaled, b), g64_sub(b, minus_scaled));
+  const g64 factor = g64_add(g64_set(2), g64_ratio_tail(g64_mul(minus_v, minus_v)));
+  const g64 log_ratio = g64_fnma(minus_v, factor, g64_mul(k, g64_set(FE_LN2)));
   const g64 w = g64_select(g64_less(x, y), t, g64_sub(one, t));
   const g64 minus_r_over_b = g64_fma(minus_r, x, minus_r);
   sum64_add(&s->sum, g64_fnma(w, g64_max(floor, log_ratio), minus_r_over_b));
