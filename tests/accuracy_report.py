@@ -1,9 +1,9 @@
 """The accuracy cases, and a command that prints how far each measure is from its bound.
 
 ``python tests/accuracy_report.py`` draws fresh rows, compares every measure, dtype and ISA with
-exact numbers and prints the largest error of each row family; then KL of rows that are close to
-each other, beside SciPy and PyTorch where they are installed. ``test_accuracy.py`` runs the same
-cases as tests. A new measure is one entry in ``MEASURES``.
+exact numbers and prints the largest error of each row family. ``test_accuracy.py`` runs the same
+cases as tests; ``accuracy_peers.py`` compares with SciPy and PyTorch. A new measure is one entry in
+``MEASURES``.
 """
 
 from __future__ import annotations
@@ -355,40 +355,6 @@ def compare(
             )
 
 
-def close_rows(rng: np.random.Generator) -> Iterator[str]:
-    """Yield lines: the largest relative error of ours, SciPy's and PyTorch's at each closeness."""
-    peers: dict[str, Callable[..., Any]] = {"fastent": fastent.kl_divergence}
-    try:
-        from scipy import special
-
-        peers["scipy rel_entr"] = lambda p, q: special.rel_entr(p, q).sum(-1)
-        peers["scipy kl_div"] = lambda p, q: special.kl_div(p, q).sum(-1)
-    except ImportError:
-        pass
-    try:
-        import torch
-
-        peers["torch kl_div"] = lambda p, q: (
-            torch.nn.functional.kl_div(
-                torch.from_numpy(q).log(), torch.from_numpy(p), reduction="none"
-            )
-            .sum(-1)
-            .numpy()
-        )
-    except ImportError:
-        pass
-    yield "KL of rows of 100, relative error".ljust(44) + "".join(f"{n:>16}" for n in peers)
-    for dtype in strategies.DTYPES:
-        for closeness in strategies.CLOSENESS:
-            p, q = strategies.near_pair(closeness, rng, 200, 100, dtype)
-            true = exact(reference.exact_kl_divergence, p, q)
-            errors = [np.max(relative_error(f(p, q), true, true, dtype)) for f in peers.values()]
-            yield (
-                f"  {np.dtype(dtype).name}, entries apart by {closeness:.0e}".ljust(44)
-                + "".join(f"{error:16.1e}" for error in errors)
-            )
-
-
 def table(measure: Measure, rng: np.random.Generator) -> Iterator[tuple[bool, str]]:
     """Yield, for each family, dtype and call, whether the bound holds and a line of the table."""
     for family in measure.draws:
@@ -414,7 +380,7 @@ def table(measure: Measure, rng: np.random.Generator) -> Iterator[tuple[bool, st
 
 
 def main() -> int:
-    """Print both tables; the exit status says whether every bound holds."""
+    """Print the table; the exit status says whether every bound holds."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--seed", type=int, default=int.from_bytes(os.urandom(4), "little"))
     seed = parser.parse_args().seed
@@ -430,7 +396,6 @@ def main() -> int:
         for within, line in table(measure, rng):
             held.append(within)
             print(line, flush=True)
-    print(*close_rows(rng), sep="\n")
     print(f"{held.count(False)} of {len(held)} beyond their bound")
     return int(not all(held))
 
