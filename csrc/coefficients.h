@@ -7,6 +7,8 @@
 #define FE_LN2_HIGH 0x1.62e42fefa3800p-1 /* log 2 to 42 bits: n * this is exact for |n| < 2^11 */
 #define FE_LN2_LOW 0x1.ef35793c76730p-45 /* log 2 less FE_LN2_HIGH */
 #define FE_INVERSE_LN2 0x1.71547652b82fep+0 /* 1 / log 2 */
+#define FE_LN2_HIGH_F32 0x1.62e4000000000p-1 /* log 2 to 15 bits: n * this is exact for |n| < 2^9 */
+#define FE_LN2_LOW_F32 0x1.7f7d1cf79abcap-20 /* log 2 less FE_LN2_HIGH_F32 */
 
 /* R(z) for z <= 0.03717; relative error of the fit 2^-28.8. */
 static const float FE_LOG_F32[3] = {
@@ -55,6 +57,15 @@ static const double FE_RATIO_F64[8] = {
     0x1.3c0bc34742d31p-3,
     0x1.0468f378c7df2p-3,
     0x1.473f7df9666fcp-3,
+};
+
+/* (e^r - 1 - r)/r^2 for |r| <= log(2)/2; relative error of the fit 2^-28.3. */
+static const float FE_EXP_F32[5] = {
+    0x1.0000000000000p-1f,
+    0x1.55548e0000000p-3f,
+    0x1.55545e0000000p-5f,
+    0x1.123b540000000p-7f,
+    0x1.6db3fc0000000p-10f,
 };
 
 /* (e^r - 1 - r)/r^2 for |r| <= log(2)/2; relative error of the fit 2^-64.0. */

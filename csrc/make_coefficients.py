@@ -120,6 +120,9 @@ def main() -> None:
     constant("FE_LN2_HIGH", ln2_high, "log 2 to 42 bits: n * this is exact for |n| < 2^11")
     constant("FE_LN2_LOW", ln2 - ln2_high, "log 2 less FE_LN2_HIGH")
     constant("FE_INVERSE_LN2", 1 / ln2, "1 / log 2")
+    ln2_high_f32 = mp.mpf(int(ln2 * 2**15)) / 2**15
+    constant("FE_LN2_HIGH_F32", ln2_high_f32, "log 2 to 15 bits: n * this is exact for |n| < 2^9")
+    constant("FE_LN2_LOW_F32", ln2 - ln2_high_f32, "log 2 less FE_LN2_HIGH_F32")
     for name, end, count, ctype in (
         ("FE_LOG_F32", log_end, 3, "float"),
         ("FE_LOG_F64", log_end, 7, "double"),
@@ -130,8 +133,9 @@ def main() -> None:
         # z R / 2 is the error relative to 2 s, the leading term of the logarithm.
         fit, worst = remez(log_tail, lambda z: z / 2 + mp.mpf("1e-30"), mp.mpf(0), end, count)
         show(name, f"R(z) for z <= {float(end):.5f}", fit, worst, ctype)
-    fit, worst = remez(exp_tail, lambda r: r**2 + mp.mpf("1e-30"), -half_ln2, half_ln2, 11)
-    show("FE_EXP_F64", "(e^r - 1 - r)/r^2 for |r| <= log(2)/2", fit, worst, "double")
+    for name, count, ctype in (("FE_EXP_F32", 5, "float"), ("FE_EXP_F64", 11, "double")):
+        fit, worst = remez(exp_tail, lambda r: r**2 + mp.mpf("1e-30"), -half_ln2, half_ln2, count)
+        show(name, "(e^r - 1 - r)/r^2 for |r| <= log(2)/2", fit, worst, ctype)
     print("\n#endif")
 
 

@@ -9,6 +9,9 @@
  *   term     the fast form: right for positive normal entries
  *   watch    notes, in an operation or two a group, whether anything else came by
  *   special  the exact question: does this group hold an entry that the fast form gets wrong?
+ * Groups that are not whole are padded: with ones for the fast form, with zeros for the careful
+ * one, terms of 0 in most measures. Where PAD is defined, the second operand beside a first of 0
+ * for the careful form, the fast form has no such entry, and the careful form takes what is left.
  *
  * A leaf is summed by the fast form. Only if the watch was touched is it read again to ask
  * `special`, and only then summed anew by the careful form: no branch a vector, and the decision
@@ -22,21 +25,28 @@
  */
 
 #define ROW(part) NAME(MEASURE, part)
+#ifndef PAD
+#define PAD 0
+#define PADDED 1
+#else
+#define PADDED 0
+#endif
 #define SHORT_COLUMNS 32 /* turned at a time, if rows are shorter: 4 or 8 KiB, in L1 */
 
 #include "reduce_careful.h"
 #if FAST
 #include "reduce_leaf.h"
-#ifndef SHORTCUT
+#ifdef WEIGHTED
 #include "reduce_short.h"
 #include "reduce_columns.h"
 #endif
 #endif
 
 enum {
-  ROW(takes_columns) = FAST
-#ifdef SHORTCUT
-                       && 0
+#if FAST && defined(WEIGHTED)
+  ROW(takes_columns) = 1
+#else
+  ROW(takes_columns) = 0
 #endif
 };
 
@@ -48,7 +58,7 @@ static unsigned ROW(accumulate)(const fe_block *block, const fe_params *params, 
   const int normalize = block->inverse[0] != NULL;
   unsigned status = 0;
   if (n == 0) return status;
-#if FAST && !defined(SHORTCUT)
+#if FAST && defined(WEIGHTED)
   if (block->step[0] != 0 && block->row_length <= FE_SHORT)
     return ROW(short_columns)(block, params, high, low);
   if (block->step[0] != 0) return ROW(long_columns)(block, params, high, low);
@@ -97,4 +107,6 @@ static unsigned ROW(accumulate)(const fe_block *block, const fe_params *params, 
 #undef VARIANT
 #undef SHORTCUT
 #undef STATE
+#undef PAD
+#undef PADDED
 #undef WATCH_LIMIT

@@ -51,7 +51,7 @@ static unsigned ROW(leaf_careful)(const real *p, const real *q, size_t count,
     const g64 x = LOAD_WIDE_UP_TO(p + i, count - i, 0);
     const pair64 a = ROW(scaled)(x, inverse_p);
 #if OPERANDS == 2
-    const g64 y = LOAD_WIDE_UP_TO(q + i, count - i, 0);
+    const g64 y = LOAD_WIDE_UP_TO(q + i, count - i, PAD);
     const pair64 b = ROW(scaled)(y, inverse_q);
     const g64 difference = ROW(difference)(x, y, a, b, inverse_p, inverse_q);
     const entry64 entry = {a, b, difference, g64_set(scale)};

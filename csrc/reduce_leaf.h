@@ -46,13 +46,15 @@ static unsigned ROW(leaf)(const real *p, const real *q, size_t count, const fe_a
 #ifdef SHORTCUT
   if (SHORTCUT(p, q, count, ahead, params, high, low)) return 0;
 #endif
+  const size_t whole = PADDED ? count : count / FE_LANES * FE_LANES;
   STATE state = ROW(begin)();
   WATCH watch = W(new)();
-  if (VARIANT(params, p, q, count)) ROW(leaf_fast)(p, q, count, ahead, params, 1, &state, &watch);
-  else ROW(leaf_fast)(p, q, count, ahead, params, 0, &state, &watch);
+  if (VARIANT(params, p, q, count)) ROW(leaf_fast)(p, q, whole, ahead, params, 1, &state, &watch);
+  else ROW(leaf_fast)(p, q, whole, ahead, params, 0, &state, &watch);
   if (W(touched)(&watch, WATCH_LIMIT(params)) && ROW(is_special)(p, q, count, params))
     return ROW(leaf_careful)(p, q, count, NULL, NULL, 1, params, high, low);
   const sum64 wide = ROW(end)(&state);
   sum64_collect(&wide, high, low);
-  return 0;
+  if (whole == count) return 0;
+  return ROW(leaf_careful)(p + whole, q + whole, count - whole, NULL, NULL, 1, params, high, low);
 }

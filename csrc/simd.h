@@ -75,6 +75,7 @@ typedef float half32 __attribute__((vector_size(FE_BYTES / 2), aligned(4), may_a
 #define V32_BITS_AND(a, b) ((v32)((i32)(a) & (i32)(b)))
 #define V32_BITS_OR(a, b) ((v32)((i32)(a) | (i32)(b)))
 #define V32_EXPONENT(a) (__builtin_convertvector((i32)(a) >> 23, v32))
+#define V32_AS_EXPONENT(a) ((v32)((u32)(a) << 23))
 #define V32_SIGN(a) ((v32)((i32)(a) >> 31))
 #define V_MASK_AND(a, b) ((a) & (b))
 #define V_MASK_OR(a, b) ((a) | (b))
@@ -163,33 +164,33 @@ typedef struct {
 #define DEFINE_3(result, name, argument, each, op) \
   INLINE result name(argument a, argument b, argument c) { return (result){{each(op, a, b, c)}}; }
 
-#define DEFINE_GROUP(G, M, V, EACH_1, EACH_2, EACH_3)                                 \
-  DEFINE_2(G, G##_add, G, EACH_2, V_ADD)                                              \
-  DEFINE_2(G, G##_sub, G, EACH_2, V_SUB)                                              \
-  DEFINE_2(G, G##_mul, G, EACH_2, V_MUL)                                              \
-  DEFINE_2(G, G##_div, G, EACH_2, V_DIV)                                              \
-  DEFINE_3(G, G##_fma, G, EACH_3, V##_FMA)   /*  a * b + c */                         \
-  DEFINE_3(G, G##_fnma, G, EACH_3, V##_FNMA) /* -a * b + c */                         \
-  DEFINE_3(G, G##_fms, G, EACH_3, V##_FMS)   /*  a * b - c */                         \
-  DEFINE_2(G, G##_min, G, EACH_2, V##_MIN)   /* b where a is NaN */                   \
-  DEFINE_2(G, G##_max, G, EACH_2, V##_MAX)   /* b where a is NaN */                   \
-  DEFINE_2(G, G##_bits_add, G, EACH_2, V##_BITS_ADD)                                  \
-  DEFINE_2(G, G##_bits_sub, G, EACH_2, V##_BITS_SUB)                                  \
-  DEFINE_2(G, G##_bits_and, G, EACH_2, V##_BITS_AND)                                  \
-  DEFINE_2(G, G##_bits_or, G, EACH_2, V##_BITS_OR)                                    \
-  DEFINE_1(G, G##_exponent, G, EACH_1, V##_EXPONENT)                                  \
-  DEFINE_1(G, G##_sign, G, EACH_1, V##_SIGN) /* all ones where the sign bit is set */ \
-  DEFINE_2(M, G##_less, G, EACH_2, V##_LESS)                                          \
-  DEFINE_2(M, G##_equal, G, EACH_2, V##_EQUAL)                                        \
-  DEFINE_2(M, M##_and, M, EACH_2, V_MASK_AND)                                         \
-  DEFINE_2(M, M##_or, M, EACH_2, V_MASK_OR)                                           \
-  DEFINE_1(M, M##_not, M, EACH_1, V_MASK_NOT)                                         \
+#define DEFINE_GROUP(G, M, V, EACH_1, EACH_2, EACH_3)                                    \
+  DEFINE_2(G, G##_add, G, EACH_2, V_ADD)                                                 \
+  DEFINE_2(G, G##_sub, G, EACH_2, V_SUB)                                                 \
+  DEFINE_2(G, G##_mul, G, EACH_2, V_MUL)                                                 \
+  DEFINE_2(G, G##_div, G, EACH_2, V_DIV)                                                 \
+  DEFINE_3(G, G##_fma, G, EACH_3, V##_FMA)   /*  a * b + c */                            \
+  DEFINE_3(G, G##_fnma, G, EACH_3, V##_FNMA) /* -a * b + c */                            \
+  DEFINE_3(G, G##_fms, G, EACH_3, V##_FMS)   /*  a * b - c */                            \
+  DEFINE_2(G, G##_min, G, EACH_2, V##_MIN)   /* b where a is NaN */                      \
+  DEFINE_2(G, G##_max, G, EACH_2, V##_MAX)   /* b where a is NaN */                      \
+  DEFINE_2(G, G##_bits_add, G, EACH_2, V##_BITS_ADD)                                     \
+  DEFINE_2(G, G##_bits_sub, G, EACH_2, V##_BITS_SUB)                                     \
+  DEFINE_2(G, G##_bits_and, G, EACH_2, V##_BITS_AND)                                     \
+  DEFINE_2(G, G##_bits_or, G, EACH_2, V##_BITS_OR)                                       \
+  DEFINE_1(G, G##_exponent, G, EACH_1, V##_EXPONENT)                                     \
+  DEFINE_1(G, G##_as_exponent, G, EACH_1, V##_AS_EXPONENT) /* the last bits, as those */ \
+  DEFINE_1(G, G##_sign, G, EACH_1, V##_SIGN) /* all ones where the sign bit is set */    \
+  DEFINE_2(M, G##_less, G, EACH_2, V##_LESS)                                             \
+  DEFINE_2(M, G##_equal, G, EACH_2, V##_EQUAL)                                           \
+  DEFINE_2(M, M##_and, M, EACH_2, V_MASK_AND)                                            \
+  DEFINE_2(M, M##_or, M, EACH_2, V_MASK_OR)                                              \
+  DEFINE_1(M, M##_not, M, EACH_1, V_MASK_NOT)                                            \
   INLINE G G##_select(M m, G a, G b) { return (G){{EACH_3(V##_SELECT, m, a, b)}}; }
 
 DEFINE_GROUP(g64, m64, V64, EACH64_1, EACH64_2, EACH64_3)
 DEFINE_GROUP(g32, m32, V32, EACH32_1, EACH32_2, EACH32_3)
 DEFINE_2(g64, g64_bits_xor, g64, EACH64_2, V64_BITS_XOR)
-DEFINE_1(g64, g64_as_exponent, g64, EACH64_1, V64_AS_EXPONENT) /* the last 11 bits and the sign */
 
 INLINE g64 g64_set(double x) {
   const v64 all = x - (v64){0};

@@ -23,6 +23,7 @@ from fastent._distributions import (
     total_variation_distance,
 )
 from fastent._events import binary_entropy, surprisal
+from fastent._logits import binary_cross_entropy_with_logits, sigmoid
 from fastent._losses import binary_cross_entropy, log_loss
 from fastent._threads import get_num_threads, num_threads, set_num_threads
 
@@ -30,6 +31,7 @@ __version__ = _VERSION
 
 __all__ = [
     "binary_cross_entropy",
+    "binary_cross_entropy_with_logits",
     "binary_entropy",
     "cross_entropy",
     "entropy",
@@ -40,6 +42,7 @@ __all__ = [
     "perplexity",
     "set_num_threads",
     "show_config",
+    "sigmoid",
     "surprisal",
     "total_variation_distance",
 ]

@@ -25,18 +25,21 @@ def map_elements(
     weight: Any,
     check: bool,
     summed_by: Measure | None = None,
+    logits: bool = False,
 ) -> Any:
     """Return one number an element, or their mean or sum.
 
     The last operand is judged and decides the dtype; a target before it never raises it when it
     holds integers or booleans. `summed_by` is the row measure that sums all elements in one pass.
+    All operands are probabilities, but for a last one of `logits`.
     """
     vector = parameters(measure, base, log_floor, False)
     plain = all(type(value) is np.ndarray for value in values)
     if (not plain or weight is not None) and any(map(is_lazy, (*values, weight))):
         check_reduction(reduction, weight)
         blocks = lazy_operands(values, names, out)
-        settings = (measure.name, names, base, log_floor, check, summed_by and summed_by.name)
+        summed = summed_by and summed_by.name
+        settings = (measure.name, names, base, log_floor, check, summed, logits)
         dtype = _dtype(values, blocks)
         for i, value in enumerate(values):
             if isinstance(value, float):  # weak here, but no longer in a block
@@ -66,7 +69,7 @@ def map_elements(
     dtype = _dtype(values, arrays)
     shape = broadcast_shape(arrays, names)
     if check:
-        for array, name in zip(arrays, names, strict=True):
+        for array, name in list(zip(arrays, names, strict=True))[: -1 if logits else None]:
             check_unit(array, name)
     weight = weight_beside(out, weight)
     if reduction == "none":
@@ -147,6 +150,7 @@ def _map_block(
     log_floor: float | None,
     check: bool,
     summed_by: str | None,
+    logits: bool,
     operands: tuple[Any, ...],
     weight: Any,
     reduction: str,
@@ -168,4 +172,5 @@ def _map_block(
         weight,
         check,
         summing,
+        logits,
     )

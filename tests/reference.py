@@ -130,11 +130,25 @@ def log_loss(
     return surprisal(np.take_along_axis(prob, labels[..., None], -1)[..., 0], base, log_floor)
 
 
+def sigmoid(logits: Any) -> Any:
+    """1 / (1 + exp(-x))."""
+    with np.errstate(over="ignore"):
+        return 1 / (1 + np.exp(-np.asarray(logits, np.float64)))
+
+
+def binary_cross_entropy_with_logits(target: Any, logits: Any, base: float | None = None) -> Any:
+    """-t log sigmoid(x) - (1-t) log sigmoid(-x)."""
+    t, x = _float(target), np.asarray(logits, np.float64)
+    loss = _times(t, np.logaddexp(0, -x)) + _times(1 - t, np.logaddexp(0, x))
+    return _in_base(np.where(t > 1, np.nan, loss), base)
+
+
 # --- accuracy: exact numbers ---------------------------------------------------------------------
 
 MP: Callable[..., Any] = np.frompyfunc(mpf, 1, 1)
 _mp_log: Callable[..., Any] = np.frompyfunc(mp.log, 1, 1)
 _mp_log1p: Callable[..., Any] = np.frompyfunc(mp.log1p, 1, 1)
+_mp_exp: Callable[..., Any] = np.frompyfunc(mp.exp, 1, 1)
 
 
 def _two_sum(a: Any, b: Any) -> tuple[Any, Any]:
@@ -307,6 +321,16 @@ def exact_total_variation_distance(number: Callable[..., Any], p: Any, q: Any) -
     """Sum |p - q| / 2."""
     larger = np.asarray(p >= q, bool)
     return total(where(larger, number(p) - number(q), number(q) - number(p))) * number(0.5)
+
+
+def exact_sigmoid(x: Any) -> Any:
+    """1 / (1 + exp(-x)), over MP."""
+    return 1 / (1 + _mp_exp(-MP(x)))
+
+
+def exact_binary_cross_entropy_with_logits(t: Any, x: Any) -> Any:
+    """T log(1 + exp(-x)) + (1-t) log(1 + exp(x)), over MP."""
+    return MP(t) * _mp_log1p(_mp_exp(-MP(x))) + (1 - MP(t)) * _mp_log1p(_mp_exp(MP(x)))
 
 
 def exact(twin: Callable[..., Any], *arrays: Any, **keywords: Any) -> Any:

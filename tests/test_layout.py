@@ -13,12 +13,14 @@ from zoo import ZOO, reversed_twice, strided, unaligned
 
 from fastent import (
     binary_cross_entropy,
+    binary_cross_entropy_with_logits,
     binary_entropy,
     cross_entropy,
     entropy,
     kl_divergence,
     log_loss,
     perplexity,
+    sigmoid,
     surprisal,
     total_variation_distance,
 )
@@ -29,6 +31,8 @@ POINTWISE: dict[str, Callable[..., Any]] = {
     "surprisal": lambda p, q, **kw: surprisal(p, **kw),
     "binary_entropy": lambda p, q, **kw: binary_entropy(p, **kw),
     "binary_cross_entropy": binary_cross_entropy,
+    "sigmoid": lambda p, q, **kw: sigmoid(p, **kw),
+    "binary_cross_entropy_with_logits": binary_cross_entropy_with_logits,
 }
 ROWS: dict[str, Callable[..., Any]] = {
     "entropy": lambda p, q, **kw: entropy(p, **kw),

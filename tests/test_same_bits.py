@@ -11,6 +11,7 @@ import pytest
 
 from fastent import (
     binary_cross_entropy,
+    binary_cross_entropy_with_logits,
     binary_entropy,
     cross_entropy,
     entropy,
@@ -42,6 +43,9 @@ POINTS: dict[str, Callable[..., Any]] = {
     "binary_entropy": lambda p, q, **kw: binary_entropy(p, **kw),
     "binary_cross_entropy": binary_cross_entropy,
     "binary_cross_entropy hard": lambda p, q, **kw: binary_cross_entropy(p > 0.5, q, **kw),
+    "binary_cross_entropy_with_logits": lambda p, q, **kw: binary_cross_entropy_with_logits(
+        p, 60 * q - 20, **kw
+    ),
     "log_loss": lambda p, q, **kw: log_loss((p > 0.5).astype(int), q, **kw),
 }
 every_row_measure = pytest.mark.parametrize("name", ROWS)

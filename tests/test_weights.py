@@ -18,6 +18,9 @@ CALLS: dict[str, Callable[..., Any]] = {
     "surprisal": lambda p, q, t, y, **kw: fe.surprisal(p[..., 0], **kw),
     "binary_entropy": lambda p, q, t, y, **kw: fe.binary_entropy(p[..., 0], **kw),
     "binary_cross_entropy": lambda p, q, t, y, **kw: fe.binary_cross_entropy(t, p[..., 0], **kw),
+    "with_logits": lambda p, q, t, y, **kw: fe.binary_cross_entropy_with_logits(
+        t, 9 * p[..., 0] - 4, **kw
+    ),
     "entropy": lambda p, q, t, y, **kw: fe.entropy(p, **kw),
     "entropy normalize": lambda p, q, t, y, **kw: fe.entropy(3 * p, normalize=True, **kw),
     "perplexity": lambda p, q, t, y, **kw: fe.perplexity(p, **kw),

@@ -27,6 +27,11 @@ MEASURES: dict[str, Callable[..., Any]] = {
     "binary_entropy": lambda p, q, axis: fe.binary_entropy(p),
     "binary_cross_entropy": lambda p, q, axis: fe.binary_cross_entropy(p, q),
     "binary_cross_entropy mean": lambda p, q, axis: fe.binary_cross_entropy(p, q, reduction="mean"),
+    "sigmoid": lambda p, q, axis: fe.sigmoid(p),
+    "binary with logits": lambda p, q, axis: fe.binary_cross_entropy_with_logits(p, q),
+    "binary with logits sum": lambda p, q, axis: fe.binary_cross_entropy_with_logits(
+        p, q, reduction="sum"
+    ),
     "entropy": lambda p, q, axis: fe.entropy(p, axis=axis),
     "entropy mean": lambda p, q, axis: fe.entropy(p, axis=axis, reduction="mean"),
     "entropy weighted": lambda p, q, axis: fe.entropy(
@@ -41,7 +46,7 @@ MEASURES: dict[str, Callable[..., Any]] = {
 CASES = [
     (name, axis)
     for name in MEASURES
-    for axis in (AXES if not name.startswith(("surprisal", "binary")) else [None])
+    for axis in (AXES if not name.startswith(("surprisal", "binary", "sigmoid")) else [None])
 ]
 
 

@@ -41,6 +41,9 @@ EXACT(exact_surprisal_10, -log10(x))
 EXACT(exact_entropy, (x == 0 ? 0 : -x * log(x)) - (x == 1 ? 0 : (1 - x) * log1p(-x)))
 EXACT(exact_loss,
       (t == 0 ? 0 : t * fmin(100, -log(x))) + (t == 1 ? 0 : (1 - t) * fmin(100, -log1p(-x))))
+EXACT(exact_sigmoid, x < 0 ? exp(x) / (1 + exp(x)) : 1 / (1 + exp(-x)))
+EXACT(exact_logit_loss,
+      (x > 0 ? (t == 1 ? 0 : (1 - t) * x) : (t == 0 ? 0 : -t * x)) + log1p(exp(-fabs(x))))
 EXACT(exact_log, log(x))
 EXACT(exact_log1p, log1p(x))
 EXACT(exact_exp, exp(x))
@@ -83,6 +86,13 @@ static const function functions[] = {
      BY(exact_loss)},
     {"binary_cross_entropy", "binary_cross_entropy", 2, FLOATS | DOUBLES, PROBABILITY, 0, ONE, -100,
      BY(exact_loss)},
+    {"sigmoid", "sigmoid", 1, EVERY_FLOAT | DOUBLES, ANY, 0, ONE, NO_FLOOR, BY(exact_sigmoid)},
+    {"loss with logits of 1", "binary_cross_entropy_with_logits", 2, EVERY_FLOAT, ANY, 1, ONE,
+     NO_FLOOR, BY(exact_logit_loss)},
+    {"loss with logits of 0", "binary_cross_entropy_with_logits", 2, EVERY_FLOAT, ANY, 0, ONE,
+     NO_FLOOR, BY(exact_logit_loss)},
+    {"loss with logits", "binary_cross_entropy_with_logits", 2, FLOATS | DOUBLES, ANY, 0, ONE,
+     NO_FLOOR, BY(exact_logit_loss)},
     {"log", "log", 1, EVERY_FLOAT | DOUBLES, POSITIVE, 0, ONE, NO_FLOOR, BY(exact_log)},
     {"log1p", "log1p", 1, EVERY_FLOAT | DOUBLES, ABOVE_MINUS_ONE, 0, ONE, NO_FLOOR,
      BY(exact_log1p)},
