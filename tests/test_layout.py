@@ -20,7 +20,6 @@ from fastent import (
     kl_divergence,
     log_loss,
     perplexity,
-    sigmoid,
     surprisal,
     total_variation_distance,
 )
@@ -31,7 +30,6 @@ POINTWISE: dict[str, Callable[..., Any]] = {
     "surprisal": lambda p, q, **kw: surprisal(p, **kw),
     "binary_entropy": lambda p, q, **kw: binary_entropy(p, **kw),
     "binary_cross_entropy": binary_cross_entropy,
-    "sigmoid": lambda p, q, **kw: sigmoid(p, **kw),
     "binary_cross_entropy_with_logits": binary_cross_entropy_with_logits,
 }
 ROWS: dict[str, Callable[..., Any]] = {

@@ -28,8 +28,8 @@ MEASURES: dict[str, Callable[..., Any]] = {
     "binary_cross_entropy": lambda p, q, axis: fe.binary_cross_entropy(p, q),
     "binary_cross_entropy mean": lambda p, q, axis: fe.binary_cross_entropy(p, q, reduction="mean"),
     "sigmoid": lambda p, q, axis: fe.sigmoid(p),
-    "binary with logits": lambda p, q, axis: fe.binary_cross_entropy_with_logits(p, q),
-    "binary with logits sum": lambda p, q, axis: fe.binary_cross_entropy_with_logits(
+    "binary_cross_entropy logits": lambda p, q, axis: fe.binary_cross_entropy_with_logits(p, q),
+    "binary_cross_entropy logits sum": lambda p, q, axis: fe.binary_cross_entropy_with_logits(
         p, q, reduction="sum"
     ),
     "entropy": lambda p, q, axis: fe.entropy(p, axis=axis),
