@@ -118,18 +118,13 @@ FE_EACH_KIND(FE_DEFINE_READS)
 /* Halves have an instruction of their own. */
 static void fe_read_halves(const void *from, ptrdiff_t step, size_t count, void *out) {
   size_t i = 0;
-#if defined(__AVX512F__) || defined(__F16C__)
+#if defined(V32_LOAD_HALVES)
   const char *p = from;
   float *to = out;
-  if (step == 2) {
-#if defined(__AVX512F__)
-    for (; i + 16 <= count; i += 16)
-      _mm512_storeu_ps(to + i, _mm512_cvtph_ps(_mm256_loadu_si256((const void *)(p + 2 * i))));
-#else
-    for (; i + 8 <= count; i += 8)
-      _mm256_storeu_ps(to + i, _mm256_cvtph_ps(_mm_loadu_si128((const void *)(p + 2 * i))));
-#endif
-  }
+  const size_t lanes = FE_BYTES / sizeof(float);
+  if (step == 2)
+    for (; i + lanes <= count; i += lanes)
+      *(v32_memory *)(void *)(to + i) = V32_LOAD_HALVES(p + 2 * i);
 #endif
   fe_read_f16_as_f32((const char *)from + 2 * i, step, count - i, (float *)out + i);
 }

@@ -82,7 +82,11 @@ static void note(double x) {
   digest = (digest ^ bits) * 1099511628211u, digest ^= digest >> 29; /* FNV-1a's prime */
 }
 
-static int same(double a, double b) { return a == b || (isnan(a) && isnan(b)); }
+/* The same bits, zeros' signs too; any NaN is as good as another: which operand's a result takes
+ * over is the compiler's choice. */
+static int same(double a, double b) {
+  return isnan(a) ? isnan(b) : a == b && !signbit(a) == !signbit(b);
+}
 
 /* A perplexity e^H has the bound of H, times H, and that of e^x. Where terms have both signs (of
  * kind 2, whose entries exceed 1) the bound is one of their magnitudes: below 2 each. */
