@@ -19,7 +19,7 @@ typedef float reals __attribute__((vector_size(32)));
 /* The bits of STEP bytes into eight accumulators that do not wait for each other. */
 #define AT(data, i) ((const vector_memory *)(const void *)(data))[i]
 #define ADD(data, i) sum[i] ^= AT(data, i)
-#define ADD_STEP(data) \
+#define ADD_STEP(data)                                                                \
   ADD(data, 0), ADD(data, 1), ADD(data, 2), ADD(data, 3), ADD(data, 4), ADD(data, 5), \
       ADD(data, 6), ADD(data, 7)
 
@@ -106,7 +106,7 @@ uint64_t floor_spin(size_t adds) {
   uint64_t sum = adds, step = 3;
   OPAQUE(step);
   for (size_t i = 0; i < adds; i += 16) {
-#define ONE \
+#define ONE    \
   sum += step; \
   OPAQUE(sum);
     ONE ONE ONE ONE ONE ONE ONE ONE ONE ONE ONE ONE ONE ONE ONE ONE
@@ -122,9 +122,10 @@ float floor_work(size_t rounds) {
   for (int i = 0; i < 12; i++) x[i] = offset * (float)(i + 1);
   for (size_t r = 0; r < rounds; r++) {
 #define PUSH(i) x[i] = x[i] * scale + offset;
-    PUSH(0) PUSH(1) PUSH(2) PUSH(3) PUSH(4) PUSH(5)
-    PUSH(6) PUSH(7) PUSH(8) PUSH(9) PUSH(10) PUSH(11)
-    a += 1, b += 1, c += 1, d += 1;
+    PUSH(0)
+    PUSH(1) PUSH(2) PUSH(3) PUSH(4) PUSH(5) PUSH(6) PUSH(7) PUSH(8) PUSH(9) PUSH(10) PUSH(11) a +=
+        1,
+        b += 1, c += 1, d += 1;
     OPAQUE(a);
     OPAQUE(b);
     OPAQUE(c);
