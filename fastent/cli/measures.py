@@ -41,6 +41,10 @@ MEASURES = {
         _measure("kl_divergence", "p", "q", "axis base normalize log_floor check"),
         _measure("binary_cross_entropy", "target", "prob", "base log_floor check", pointwise=True),
         _measure("log_loss", "labels", "prob", "axis base log_floor check"),
+        _measure("sigmoid", "logits", None, "", pointwise=True),
+        _measure(
+            "binary_cross_entropy_with_logits", "target", "logits", "base check", pointwise=True
+        ),
     )
 }
 
