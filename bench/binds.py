@@ -16,6 +16,7 @@ class Evidence:
 
     whole: float
     floor: float
+    waited: float | None  # share of the time without a core, where the rounds were not quiet
     from_l1: float | None
     into: float | None  # the whole, with results in a preallocated array
     alone: float | None  # the whole on one thread
@@ -38,6 +39,11 @@ def verdict(evidence: Evidence) -> str:
     if arithmetic >= MOST * whole:
         spent = min(arithmetic, whole)
         return f"arithmetic: {spent:.2f} of the {whole:.2f} cycles are spent with the data in L1"
+    if evidence.waited is not None:
+        return (
+            f"not known: other programs ran (threads waited for a core {evidence.waited:.0%} of "
+            "the time): measure again on a quiet machine"
+        )
     if evidence.into is not None and evidence.into <= (1 - TELLING) * whole:
         return (
             f"neither: {whole - evidence.into:.2f} of the {whole:.2f} cycles go into fresh pages "
@@ -47,8 +53,8 @@ def verdict(evidence: Evidence) -> str:
         return f"memory: the floor itself takes {floor:.2f} of the {whole:.2f} cycles"
     if evidence.alone is not None and evidence.alone <= (1 - 2 * TELLING) * whole:
         return (
-            f"neither: a thread alone takes {evidence.alone:.2f} cycles, beside a second one "
-            f"{whole:.2f}: they share memory, or something else ran on the other core"
+            f"two threads at once: one alone takes {evidence.alone:.2f} cycles, beside another "
+            f"{whole:.2f}; they share memory, and cores that a virtual machine may not have whole"
         )
     if evidence.contiguous is not None:
         if evidence.contiguous >= MOST * whole:
@@ -76,6 +82,7 @@ def _evidence(result: Result, run: Run, contiguous: Result | None) -> Evidence:
     return Evidence(
         whole=run.cycles(result.entries, run.ratio_low),
         floor=run.cycles(result.entries),
+        waited=None if run.quiet else run.waited,
         from_l1=None if result.cycles is None else result.cycles.value,
         into=None if run.ratio_into is None else run.cycles(result.entries, run.ratio_into),
         alone=None if run.threads == 1 else _whole(result, 1),
@@ -134,7 +141,7 @@ def summary(report: Report) -> list[str]:
             f"{median} by the median"
         )
     else:
-        lines.append("ratios: none judged, goals are for two threads")
+        lines.append("ratios: none judged (no case here has a goal, or none ran on two threads)")
     met = sum(not result.misses_gate for result in gates)
     lines.append(f"cycles from L1: {met} of {len(gates)} gates met")
     runs = [run for result in report.results for run in result.runs if run.peers]

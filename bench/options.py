@@ -19,7 +19,7 @@ WHOLE: dict[str, Any] = {
     "rounds": 9,
 }
 QUICK: dict[str, Any] = {
-    "measures": ["entropy", "cross_entropy", "kl_divergence", "bce_mean_hard", "bce_mean_soft"],
+    "measures": ["entropy", "kl_divergence", "bce_mean_hard"],
     "dtype": ["float32"],
     "columns": ["10", "1000", "-"],
     "mebibytes": 32.0,

@@ -6,6 +6,7 @@ Every call takes the arrays of its library, the axis and an optional preallocate
 import importlib
 import importlib.util
 import os
+import sys
 from collections.abc import Callable
 from functools import cache
 from typing import Any
@@ -30,8 +31,8 @@ def available() -> tuple[str, ...]:
 def set_threads(count: int) -> None:
     """Let fastent and PyTorch use as many threads; NumPy and SciPy have one whatever is set."""
     fastent.set_num_threads(count)
-    if "torch" in available():
-        _load("torch").set_num_threads(count)
+    if "torch" in sys.modules:  # importing it takes seconds, and it may not be wanted
+        sys.modules["torch"].set_num_threads(count)
 
 
 @cache

@@ -1,6 +1,7 @@
 """Draw one picture of a run: how long the main cases take, over reading memory once."""
 
 import importlib
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -25,7 +26,8 @@ LOOKS = {
     "numpy": ("NumPy", "#009E73", "^"),
     "scipy": ("SciPy", "#8A4F7D", "v"),
 }
-WIDTH, ROW_HEIGHT, ROOM = 8.0, 0.36, 1.95  # inches; at 100 dots an inch 800 pixels wide
+WIDTH, ROW_HEIGHT, ROOM = 8.0, 0.36, 2.15  # inches; at 100 dots an inch 800 pixels wide
+TICKS = (1, 3, 10, 30, 100, 300, 1000)
 INK, FAINT = "#222222", "#D8D8D8"
 STYLE: dict[str, Any] = {
     "font.size": 11,
@@ -53,29 +55,35 @@ def load() -> Any:
         ) from error
 
 
+def check(cases: Sequence[Case]) -> None:
+    """Raise a ValueError unless the picture has something to show."""
+    if not any((case.measure, case.layout) in MAIN for case in cases):
+        raise ValueError(
+            "--picture: none of the cases it shows is among these: add --measures entropy "
+            "cross_entropy kl_divergence bce_mean_hard bce_mean_soft --columns 10 1000 -"
+        )
+
+
 def draw(report: Report, path: Path) -> None:
     """Write the picture, as SVG or PNG by the name's ending."""
     figures = load()
     threads = _threads(report)
     panels = {dtype: _lines(report, dtype, threads) for dtype in DTYPES}
     panels = {dtype: lines for dtype, lines in panels.items() if lines}
-    if not panels:
-        raise ValueError(
-            "--picture: none of the cases it shows was measured: add --measures entropy "
-            "cross_entropy kl_divergence bce_mean_hard bce_mean_soft --columns 10 1000 -"
-        )
+    check([result.case for result in report.results])
     labels = [
         MAIN[key] for key in MAIN if any(key == line[:2] for p in panels.values() for line in p)
     ]
+    largest = max(max(line[2].values()) for lines in panels.values() for line in lines)
     height = ROW_HEIGHT * len(labels) + ROOM
     style = importlib.import_module("matplotlib").rc_context
     with style(STYLE):
         figure = figures.Figure(figsize=(WIDTH, height), dpi=100, facecolor="white")
         axes = figure.subplots(1, len(panels), sharey=True, squeeze=False)[0]
         for axis, (dtype, lines) in zip(axes, panels.items(), strict=True):
-            _panel(axis, dtype, lines, labels)
-        top = 1 - 0.95 / height
-        figure.subplots_adjust(left=0.265, right=0.985, top=top, bottom=1.0 / height, wspace=0.06)
+            _panel(axis, dtype, lines, labels, 1.25 * largest)
+        top = 1 - 1.15 / height
+        figure.subplots_adjust(left=0.295, right=0.985, top=top, bottom=1.0 / height, wspace=0.06)
         _words(figure, report, threads, height)
         handles, names = _legend(axes)
         figure.legend(
@@ -88,7 +96,7 @@ def draw(report: Report, path: Path) -> None:
             handletextpad=0.3,
         )
         figure.text(
-            0.625,
+            0.64,
             0.5 / height,
             "time over reading the operands once (1 = the floor); less is better",
             ha="center",
@@ -121,12 +129,13 @@ def _ratios(run: Run) -> dict[str, float]:
     return {"fastent": run.ratio, **run.peers}
 
 
-def _panel(axis: Any, dtype: str, lines: Lines, labels: list[str]) -> None:
+def _panel(axis: Any, dtype: str, lines: Lines, labels: list[str], right: float) -> None:
     """Draw one dtype: a row a case, a mark a library."""
     axis.set_title(dtype, fontsize=11, loc="left", pad=5)
     axis.set_xscale("log")
-    axis.set_xlim(0.8, 150)
-    axis.set_xticks([1, 2, 5, 10, 20, 50, 100], ["1", "2", "5", "10", "20", "50", "100"])
+    ticks = [tick for tick in TICKS if tick <= right]
+    axis.set_xlim(0.8, right)
+    axis.set_xticks(ticks, [str(tick) for tick in ticks])
     axis.minorticks_off()
     axis.set_ylim(len(labels) - 0.4, -0.6)
     axis.set_yticks(range(len(labels)), labels)
@@ -186,10 +195,11 @@ def _words(figure: Any, report: Report, threads: int, height: float) -> None:
     )
     figure.text(
         0.015,
-        1 - 0.47 / height,
-        f"{machine['processor']} ({machine['isa']}), {many} (NumPy, SciPy: one), "
-        f"{settings['mebibytes']:g} MiB each operand; {shown}",
+        1 - 0.58 / height,
+        f"{machine['processor']} ({machine['isa']}), {many} (NumPy and SciPy: one), "
+        f"{settings['mebibytes']:g} MiB each operand\n{shown}",
         fontsize=9,
         va="center",
+        linespacing=1.4,
         color="#444444",
     )

@@ -22,7 +22,8 @@ HEADINGS = (
 WIDTHS = (14, 8, 8, 7, 9, 7, 7, 6, 8, 6)
 TO_THE_LEFT = (0, 2)
 REMARK = """\
-low, median: time over the floor's in the same round, lower quartile and median.
+low, median: time over the floor's in the same round, lower quartile and median
+      (~: too few rounds were undisturbed, so all count).
 goal: the contract's ratio, for two threads; it is judged by `low`.
 c/e:  core cycles an element from L1, quiet samples (~: too few were quiet); gate: the contract's.
       log_loss reads one entry of each row: its floor does too, and its element is a row.
@@ -85,7 +86,8 @@ def _run_line(result: Result, run: Run, peers: Sequence[str]) -> str:
     if once and result.cycles is not None:
         cycles = ("" if result.cycles.quiet else "~") + number(result.cycles.value)
     cells = [case.measure, case.layout, case.dtype, str(run.threads)]
-    cells += [number(run.floor_seconds * 1e3), number(run.ratio_low), number(run.ratio)]
+    cells += [number(run.floor_seconds * 1e3), ("" if run.quiet else "~") + number(run.ratio_low)]
+    cells += [number(run.ratio)]
     cells += [number(case.goal if run.threads == JUDGED_THREADS else None)]
     cells += [cycles, number(case.gate if once else None)]
     return _line([*cells, *(number(run.peers.get(name), 1) for name in peers)], peers)

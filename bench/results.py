@@ -24,6 +24,8 @@ class Run:
 
     threads: int
     rounds: int  # kept
+    quiet: bool  # whether enough rounds were undisturbed
+    waited: float  # share of fastent's time that its threads were ready and had no core
     floor_seconds: float  # lower quartile
     clock_ghz: float
     ratio_low: float  # lower quartile

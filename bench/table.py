@@ -31,6 +31,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         cases = chosen(options)
         if not cases:
             raise ValueError("no case has these measures, dtypes and columns: see bench/README.md")
+        if options.picture:
+            picture.check(cases)
         settings = {
             "mebibytes": options.mebibytes,
             "rounds": options.rounds,

@@ -6,7 +6,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -14,14 +14,33 @@ from bench import floor
 from bench.cases import MEASURES, Case, Job
 from bench.peers import COMPILED, set_threads
 from bench.results import Run
+from bench.waiting import waited_seconds
 
 DISTURBED = 1.5  # a round whose floor took this many times its best is dropped
 PEER_ROUNDS = 3  # peers take up to a hundred times as long, and vary less
 PEER_SECONDS = 0.5  # a peer that has taken so long sits out the other rounds
 OURS, INTO = "fastent", "fastent into a preallocated array"
 
+FLOORS_FIRST = 5  # before the rounds, to know its best
+TRIES = 3  # rounds made at most, for each that is asked for
+LEAST_ROUNDS = 3  # undisturbed ones; fewer, and all are used
+WAITED = 0.05  # a round whose threads waited for a core this share of their time is dropped
+PAUSE = 0.02  # seconds after the peers, whose threads spin for some time before they sleep
+
 Thunk = Callable[[], Any]
 Times = dict[str, float]
+
+
+class Round(NamedTuple):
+    """One round's times, and the share of fastent's time that its threads waited for a core."""
+
+    floor: float
+    waited: float
+    times: Times
+
+    def undisturbed(self, best: float) -> bool:
+        """Whether neither memory nor cores were taken by others, as far as can be seen."""
+        return self.floor <= DISTURBED * best and self.waited <= WAITED
 
 
 @contextmanager
@@ -60,46 +79,59 @@ def measure(
 
 
 def _run(job: Job, threads: int, rounds: int) -> Run:
-    """Time a case on one number of threads."""
+    """Time a case on one number of threads, until enough rounds were undisturbed."""
     set_threads(threads)
     _compile(job)
-    floors: list[float] = []
-    clocks: list[float] = []
-    times: list[Times] = []
     spent = dict.fromkeys(job.peers, 0.0)
+    clocks: list[float] = []
+    all_rounds: list[Round] = []
     peer_rounds = 0
-    job.floor()
     with no_collection():
-        for _ in range(rounds):
+        best = min(seconds(job.floor) for _ in range(FLOORS_FIRST))
+        while _undisturbed(all_rounds, best) < rounds and len(all_rounds) < TRIES * rounds:
             clocks.append(floor.clock_ghz())
-            floors.append(seconds(job.floor))
-            times.append({OURS: seconds(job.ours)})
+            base = seconds(job.floor)
+            best = min(best, base)
+            before = waited_seconds()
+            times = {OURS: seconds(job.ours)}
+            waited = max(0.0, waited_seconds() - before) / (times[OURS] * threads)
             if job.ours_into is not None:
-                times[-1][INTO] = seconds(job.ours_into)
-            limit = 1 if job.case.is_huge else PEER_ROUNDS
-            if peer_rounds < limit and floors[-1] <= DISTURBED * min(floors):
+                times[INTO] = seconds(job.ours_into)
+            all_rounds.append(Round(base, waited, times))
+            waits_long = peer_rounds == 0 and len(all_rounds) >= rounds
+            wanted = peer_rounds < (1 if job.case.is_huge else PEER_ROUNDS)
+            if wanted and (waits_long or all_rounds[-1].undisturbed(best)):
                 peer_rounds += 1
-                _time_peers(job, spent, times[-1])
-    best = min(floors)
-    kept = [
-        (base, {name: taken / base for name, taken in one.items()})
-        for base, one in zip(floors, times, strict=True)
-        if base <= DISTURBED * best
-    ]
+                _time_peers(job, spent, times)
+    quiet = _undisturbed(all_rounds, best) >= min(rounds, LEAST_ROUNDS)
+    kept = [one for one in all_rounds if not quiet or one.undisturbed(best)]
 
     def ratios(name: str) -> list[float]:
-        return [one[name] for _, one in kept if name in one]
+        return [one.times[name] / one.floor for one in kept if name in one.times]
 
+    peers = {}
+    for name in job.peers:
+        found = ratios(name) or [
+            one.times[name] / one.floor for one in all_rounds if name in one.times
+        ]
+        if found:
+            peers[name] = statistics.median(found)
     return Run(
         threads=threads,
         rounds=len(kept),
-        floor_seconds=_low([base for base, _ in kept]),
+        quiet=quiet,
+        waited=statistics.median(one.waited for one in kept),
+        floor_seconds=_low([one.floor for one in kept]),
         clock_ghz=statistics.median(clocks),
         ratio_low=_low(ratios(OURS)),
         ratio=statistics.median(ratios(OURS)),
         ratio_into=_low(ratios(INTO)) if ratios(INTO) else None,
-        peers={name: statistics.median(ratios(name)) for name in job.peers if ratios(name)},
+        peers=peers,
     )
+
+
+def _undisturbed(rounds: list[Round], best: float) -> int:
+    return sum(one.undisturbed(best) for one in rounds)
 
 
 def _low(values: list[float]) -> float:
@@ -117,6 +149,8 @@ def _time_peers(job: Job, spent: Times, into: Times) -> None:
         spent[name] += into[name]
         if job.case.is_huge:
             job.check(name, found)
+    if job.peers:
+        time.sleep(PAUSE)
 
 
 def _compile(job: Job) -> None:
