@@ -23,7 +23,7 @@ WIDTHS = (14, 8, 8, 7, 9, 7, 7, 6, 8, 6)
 TO_THE_LEFT = (0, 2)
 REMARK = """\
 low, median: time over the floor's in the same round, lower quartile and median
-      (~: too few rounds were undisturbed, so all count).
+      (~: too few rounds were undisturbed; those that waited for a core count).
 goal: the contract's ratio, for two threads; it is judged by `low`.
 c/e:  core cycles an element from L1, quiet samples (~: too few were quiet); gate: the contract's.
       log_loss reads one entry of each row: its floor does too, and its element is a row.

@@ -23,7 +23,7 @@ OURS, INTO = "fastent", "fastent into a preallocated array"
 
 FLOORS_FIRST = 5  # before the rounds, to know its best
 TRIES = 3  # rounds made at most, for each that is asked for
-LEAST_ROUNDS = 3  # undisturbed ones; fewer, and all are used
+LEAST_ROUNDS = 3  # undisturbed ones; fewer, and those that waited for a core are used too
 WAITED = 0.05  # a round whose threads waited for a core this share of their time is dropped
 PAUSE = 0.02  # seconds after the peers, whose threads spin for some time before they sleep
 
@@ -104,7 +104,8 @@ def _run(job: Job, threads: int, rounds: int) -> Run:
                 peer_rounds += 1
                 _time_peers(job, spent, times)
     quiet = _undisturbed(all_rounds, best) >= min(rounds, LEAST_ROUNDS)
-    kept = [one for one in all_rounds if not quiet or one.undisturbed(best)]
+    kept = [one for one in all_rounds if one.undisturbed(best)] if quiet else all_rounds
+    kept = [one for one in kept if one.floor <= DISTURBED * best] or all_rounds
 
     def ratios(name: str) -> list[float]:
         return [one.times[name] / one.floor for one in kept if name in one.times]
