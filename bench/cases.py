@@ -2,23 +2,24 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import partial
+from functools import cached_property, partial
 from typing import Any
 
 import numpy as np
 
 import fastent
 from bench import floor
-from bench.peers import PEERS, Call, as_peer, available
+from bench.data import Array, distributions, hard_targets, probabilities
+from bench.peers import Call, as_peer, peer_calls
 
-Array = floor.Array
 Arrays = tuple[Array, ...]
 
-BLOCK_BYTES = 4 << 20  # of different values; larger arrays repeat them
+PIECE = 1 << 20  # entries of a long row that the reference takes at a time
 TOLERANCE = {"float32": 2e-6, "float64": 1e-11}  # relative, ours against the reference
 PEER_TOLERANCE = {"float32": 1e-3, "float64": 1e-6}
 DTYPES = ("float32", "float64")
-LAYOUTS = ("2", "3", "10", "32", "100", "1000", "50257", "10@0", "1000@0")
+LAYOUTS = ("2", "3", "10", "32", "100", "1000", "50257", "1e8", "10@0", "1000@0")
+SHORT_ROW = 10  # columns, up to which writing the results is worth measuring on its own
 
 # (measure, columns) -> ratio to the floor on two threads (float32, float64), then cycles an
 # element from L1 (float32, float64): the contract. No entry: the contract is silent.
@@ -34,53 +35,6 @@ GOALS: dict[tuple[str, str], tuple[float, float, float, float]] = {
     ("bce_mean_soft", "-"): (1.7, 1.8, 2.2, 4.6),
 }
 AXIS_0_FACTOR = 1.5  # what another axis may cost, times the contiguous goal
-
-# ---- data -------------------------------------------------------------------------------------
-
-
-def _fill(rows: int, dtype: str, make: Callable[[int], Array], row_bytes: int) -> Array:
-    """Return `rows` rows in memory of their own: a block of random ones, repeated."""
-    some = max(1, min(rows, BLOCK_BYTES // row_bytes))
-    block = make(some).astype(dtype)
-    array = np.empty((rows, *block.shape[1:]), dtype)
-    for start in range(0, rows, some):
-        array[start : start + some] = block[: rows - start]
-    return array
-
-
-def distributions(seed: int, nbytes: int, columns: int, dtype: str) -> Array:
-    """Rows like those of a softmax: logits from a normal distribution of width 2."""
-    rng = np.random.default_rng(seed)
-
-    def make(rows: int) -> Array:
-        weights = np.exp(2 * rng.standard_normal((rows, columns), np.float32)).astype(np.float64)
-        return np.asarray(weights / weights.sum(axis=1, keepdims=True))
-
-    row_bytes = columns * np.dtype(dtype).itemsize
-    return _fill(max(1, nbytes // row_bytes), dtype, make, row_bytes)
-
-
-def probabilities(seed: int, nbytes: int, dtype: str) -> Array:
-    """Predictions of a two-class model: a sigmoid of logits of width 3, none of them 0 or 1."""
-    rng = np.random.default_rng(seed)
-
-    def make(count: int) -> Array:
-        return np.asarray(1 / (1 + np.exp(-3 * rng.standard_normal(count).clip(-4, 4))))
-
-    itemsize = np.dtype(dtype).itemsize
-    return _fill(nbytes // itemsize, dtype, make, itemsize)
-
-
-def hard_targets(seed: int, prob: Array) -> Array:
-    """Targets 0 and 1 that the predictions get right as often as they say."""
-    rng = np.random.default_rng(seed)
-    some = prob[: BLOCK_BYTES // prob.itemsize]
-    block = (rng.random(some.size) < some).astype(prob.dtype)
-    targets = np.empty_like(prob)
-    for start in range(0, prob.size, block.size):
-        targets[start : start + block.size] = block[: prob.size - start]
-    return targets
-
 
 # ---- references in float64 ----------------------------------------------------------------------
 
@@ -108,38 +62,40 @@ class Measure:
     operands: str  # "p", "p q", "labels p": rows; "prob", "hard prob", "soft prob": elements
     ours: Call
     reference: Callable[[Arrays, int], Any]
-    peers: str  # a key of PEERS
+    peers: str  # a key of EXPRESSIONS
+    join: Callable[..., Any] = np.sum  # how references of the pieces of a row make the whole
     writes: bool = False  # one result an element, into a preallocated array
 
 
 MEASURES: dict[str, Measure] = {
     "entropy": Measure(
         "p",
-        lambda a, axis, out: fastent.entropy(*a, axis=axis),
+        lambda a, axis, out: fastent.entropy(*a, axis=axis, out=out),
         lambda a, axis: -(a[0] * np.log(a[0])).sum(axis),
         "entropy",
     ),
     "cross_entropy": Measure(
         "p q",
-        lambda a, axis, out: fastent.cross_entropy(*a, axis=axis),
+        lambda a, axis, out: fastent.cross_entropy(*a, axis=axis, out=out),
         lambda a, axis: -(a[0] * np.log(a[1])).sum(axis),
         "cross_entropy",
     ),
     "kl_divergence": Measure(
         "p q",
-        lambda a, axis, out: fastent.kl_divergence(*a, axis=axis),
+        lambda a, axis, out: fastent.kl_divergence(*a, axis=axis, out=out),
         lambda a, axis: _phi(*a).sum(axis),
         "kl_divergence",
     ),
     "perplexity": Measure(
         "p",
-        lambda a, axis, out: fastent.perplexity(*a, axis=axis),
+        lambda a, axis, out: fastent.perplexity(*a, axis=axis, out=out),
         lambda a, axis: np.exp(-(a[0] * np.log(a[0])).sum(axis)),
         "perplexity",
+        join=np.prod,
     ),
     "log_loss": Measure(
         "labels p",
-        lambda a, axis, out: fastent.log_loss(*a, axis=axis),
+        lambda a, axis, out: fastent.log_loss(*a, axis=axis, out=out),
         lambda a, axis: _picked(a[0], a[1], axis),
         "log_loss",
     ),
@@ -181,22 +137,37 @@ class Job:
     case: "Case"
     arrays: Arrays
     ours: Callable[[], Any]
+    ours_into: Callable[[], Any] | None  # the same into a preallocated array, where rows are short
     floor: Callable[[], None]
     peers: dict[str, Callable[[], Any]]
     entries: int  # of one operand; rows for log_loss, which reads one entry of each
 
-    def check(self) -> None:
-        """Raise an AssertionError unless ours and the peers agree with float64 NumPy."""
-        measure, dtype = MEASURES[self.case.measure], self.case.dtype
-        wide = tuple(array.astype(np.float64) for array in self.arrays)
-        expected = measure.reference(wide, self.case.axis)
-        for name, call in {"fastent": self.ours, **self.peers}.items():
-            tolerance = (TOLERANCE if name == "fastent" else PEER_TOLERANCE)[dtype]
-            message = f"{name}: {self.case.label} {dtype}"
-            found = np.asarray(call())
-            np.testing.assert_allclose(
-                found, expected, rtol=tolerance, atol=tolerance * 1e-3, err_msg=message
-            )
+    @cached_property
+    def expected(self) -> Array:
+        """The result in float64 NumPy; a long row goes by pieces, lest it fill the memory."""
+        measure, axis = MEASURES[self.case.measure], self.case.axis
+
+        def reference(arrays: Arrays) -> Array:
+            wide = tuple(array.astype(np.float64) for array in arrays)
+            return np.asarray(measure.reference(wide, axis))
+
+        if not self.case.is_huge:
+            return reference(self.arrays)
+        starts = range(0, self.case.columns, PIECE)
+        pieces = [reference(tuple(a[:, at : at + PIECE] for a in self.arrays)) for at in starts]
+        return np.asarray(measure.join(pieces, axis=0))
+
+    def check(self, name: str, found: Any) -> None:
+        """Raise an AssertionError unless a result agrees with float64 NumPy."""
+        dtype = self.case.dtype
+        tolerance = (TOLERANCE if name == "fastent" else PEER_TOLERANCE)[dtype]
+        np.testing.assert_allclose(
+            np.asarray(found),
+            self.expected,
+            rtol=tolerance,
+            atol=tolerance * 1e-3,
+            err_msg=f"{name}: {self.case.label} {dtype}",
+        )
 
 
 @dataclass(frozen=True)
@@ -205,7 +176,7 @@ class Case:
 
     measure: str
     dtype: str
-    layout: str  # columns; "10@0": ten along axis 0; "-": no rows
+    layout: str  # columns; "1e8": one row; "10@0": ten along axis 0; "-": no rows
 
     @property
     def axis(self) -> int:
@@ -215,12 +186,22 @@ class Case:
     @property
     def columns(self) -> int:
         """Length of a distribution; 1 where there are none."""
-        return 1 if self.layout == "-" else int(self.layout.removesuffix("@0"))
+        return 1 if self.layout == "-" else int(float(self.layout.removesuffix("@0")))
+
+    @property
+    def is_huge(self) -> bool:
+        """Whether it is one row, so long that peers are timed once."""
+        return self.columns > 10**7
 
     @property
     def label(self) -> str:
         """Measure and layout, as the table shows them."""
         return f"{self.measure} {self.layout}"
+
+    @property
+    def name(self) -> str:
+        """Measure, layout and dtype."""
+        return f"{self.label} {self.dtype}"
 
     @property
     def goal(self) -> float | None:
@@ -236,7 +217,7 @@ class Case:
         return None if found is None else found[2 + DTYPES.index(self.dtype)]
 
     def data(self, nbytes: int) -> Arrays:
-        """Return the operands, `nbytes` each (labels: one for each row)."""
+        """Return the operands, `nbytes` or one row each (labels: one for each row)."""
         operands = MEASURES[self.measure].operands
         if "prob" in operands:
             prob = probabilities(1, nbytes, self.dtype)
@@ -252,32 +233,40 @@ class Case:
         rows = arrays[0].size // self.columns
         return np.random.default_rng(3).integers(0, self.columns, rows), *arrays
 
-    def job(self, nbytes: int, peers: bool = True) -> Job:
+    def job(self, nbytes: int, peers: tuple[str, ...] = ()) -> Job:
         """Make the data and bind every call to it."""
         measure, arrays = MEASURES[self.measure], self.data(nbytes)
         out = np.zeros_like(arrays[-1]) if measure.writes else None
-        reads: Callable[[], None] = partial(floor.read, *arrays, threads=fastent.get_num_threads())
-        if out is not None:
-            reads = partial(floor.copy, out, *arrays, threads=fastent.get_num_threads())
-        elif measure.operands == "labels p":
-            reads = partial(floor.pick, arrays[0], arrays[1], self.axis)
-        calls: dict[str, Callable[[], Any]] = {}
-        for name, call in PEERS[measure.peers].items() if peers else ():
-            if name in available():
-                inputs = tuple(as_peer(name, array) for array in arrays)
-                target = None if out is None else as_peer(name, out)
-                calls[name] = partial(call, inputs, self.axis, target)
-        entries = arrays[0].size
         ours = partial(measure.ours, arrays, self.axis, out)
-        return Job(self, arrays, ours, reads, calls, entries)
+        into = None
+        if 1 < self.columns <= SHORT_ROW:
+            rows = arrays[-1].size // self.columns
+            into = partial(measure.ours, arrays, self.axis, np.zeros(rows, self.dtype))
+        calls: dict[str, Callable[[], Any]] = {}
+        for name, call in peer_calls(measure.peers, peers).items():
+            inputs = tuple(as_peer(name, array) for array in arrays)
+            target = None if out is None else as_peer(name, out)
+            calls[name] = partial(call, inputs, self.axis, target)
+        least = partial(self._read, arrays, out)
+        return Job(self, arrays, ours, into, least, calls, arrays[0].size)
+
+    def _read(self, arrays: Arrays, out: Array | None) -> None:
+        """Do the least that any program must, on as many threads as fastent uses."""
+        threads = fastent.get_num_threads()
+        if out is not None:
+            floor.copy(out, *arrays, threads=threads)
+        elif MEASURES[self.measure].operands == "labels p":
+            floor.pick(arrays[0], arrays[1], self.axis, threads=threads)
+        else:
+            floor.read(*arrays, threads=threads)
 
 
 def _layouts(measure: str) -> tuple[str, ...]:
     """Return the layouts that say something about a measure."""
     if "prob" in MEASURES[measure].operands:
         return ("-",)
-    if measure == "log_loss":  # too few rows to time at 50257
-        return tuple(layout for layout in LAYOUTS if layout != "50257")
+    if measure == "log_loss":  # too few rows to time at 50257 and more
+        return tuple(layout for layout in LAYOUTS if layout not in ("50257", "1e8"))
     return LAYOUTS
 
 

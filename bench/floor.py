@@ -92,12 +92,18 @@ def copy(to: Array, *sources: Array, threads: int = 1) -> None:
     _each(part, threads)
 
 
-def pick(labels: NDArray[np.int64], table: Array, axis: int) -> None:
+def pick(labels: NDArray[np.int64], table: Array, axis: int, threads: int = 1) -> None:
     """Read one entry of a 2-D table for each label, as a log loss must."""
     row_step, label_step = table.strides if axis in (1, -1) else table.strides[::-1]
-    library().floor_pick(
-        labels.ctypes.data, labels.size, table.ctypes.data, row_step, label_step, table.itemsize
-    )
+    run = library().floor_pick
+
+    def part(i: int) -> None:
+        start, nbytes = _share(labels, i, threads)
+        first = (start - labels.ctypes.data) // labels.itemsize
+        entries = table.ctypes.data + first * row_step
+        run(start, nbytes // labels.itemsize, entries, row_step, label_step, table.itemsize)
+
+    _each(part, threads)
 
 
 def _share(array: Array, i: int, threads: int) -> tuple[int, int]:

@@ -14,7 +14,7 @@ import numpy as np
 
 import fastent
 from bench import floor
-from bench.cases import distributions, probabilities
+from bench.data import distributions, probabilities
 
 Array = floor.Array
 ROUNDS = 7

@@ -1,10 +1,12 @@
-"""What people call today for each measure: NumPy expressions, SciPy, PyTorch in eager mode.
+"""What people call today for each measure: NumPy expressions, SciPy, PyTorch eager and compiled.
 
 Every call takes the arrays of its library, the axis and an optional preallocated output.
 """
 
 import importlib
 import importlib.util
+import os
+import sys
 from collections.abc import Callable
 from functools import cache
 from typing import Any
@@ -16,15 +18,21 @@ import fastent
 Call = Callable[[tuple[Any, ...], int, Any], Any]
 
 LIBRARIES = ("numpy", "scipy", "torch")
+COMPILED = "compile"  # the peer "torch" through torch.compile
+NAMES = (*LIBRARIES, COMPILED)
 
 
 @cache
 def available() -> tuple[str, ...]:
-    """Return the installed peers; PyTorch is held to as many threads as fastent uses."""
-    found = tuple(name for name in LIBRARIES if importlib.util.find_spec(name))
-    if "torch" in found:
-        importlib.import_module("torch").set_num_threads(fastent.get_num_threads())
-    return found
+    """Return the installed libraries."""
+    return tuple(name for name in LIBRARIES if importlib.util.find_spec(name))
+
+
+def set_threads(count: int) -> None:
+    """Let fastent and PyTorch use as many threads; NumPy and SciPy have one whatever is set."""
+    fastent.set_num_threads(count)
+    if "torch" in sys.modules:  # importing it takes seconds, and it may not be wanted
+        sys.modules["torch"].set_num_threads(count)
 
 
 @cache
@@ -33,17 +41,45 @@ def _load(name: str) -> Any:
     return importlib.import_module(name)
 
 
+@cache
+def compile_trouble() -> str | None:
+    """Say why torch.compile does not work here, or None: one small function is compiled."""
+    if "torch" not in available():
+        return "PyTorch is not installed: pip install torch"
+    os.environ.setdefault("TORCHINDUCTOR_COMPILE_THREADS", "1")  # no processes left waiting
+    torch = _load("torch")
+    try:
+        compiled(torch.exp)(torch.ones(8))
+    except Exception as error:  # whatever the compiler's tool chain raises
+        reason = (str(error).splitlines() or [""])[0]
+        return f"{type(error).__name__}: {reason} (it needs a C++ compiler: install g++ or set CXX)"
+    return None
+
+
+def compiled(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Return a function to be compiled at its first call, for shapes and threads of that call."""
+    torch = _load("torch")
+    torch.compiler.reset()  # else a function stops being compiled after eight shapes
+    result: Callable[..., Any] = torch.compile(function, fullgraph=True, dynamic=False)
+    return result
+
+
 def as_peer(library: str, array: Any) -> Any:
     """Return an array (or a list) as the library's own type, without a copy where possible."""
-    if library == "torch":
+    if library in ("torch", COMPILED):
         torch = _load("torch")
         return torch.from_numpy(array) if isinstance(array, np.ndarray) else torch.tensor(array)
     return np.asarray(array)
 
 
-def _torch_bce(a: tuple[Any, ...], reduction: str) -> Any:
-    functional = _load("torch.nn.functional")
-    return functional.binary_cross_entropy(a[1], a[0], reduction=reduction)
+def peer_calls(expression: str, names: tuple[str, ...]) -> dict[str, Call]:
+    """Return how the named peers compute an expression of EXPRESSIONS."""
+    calls = dict(EXPRESSIONS[expression])
+    if "torch" in available():
+        calls["torch"] = _load("bench.torch_peers").EXPRESSIONS[expression]
+        if COMPILED in names:
+            calls[COMPILED] = compiled(calls["torch"])
+    return {name: calls[name] for name in names if name in calls}
 
 
 def _numpy_bce(target: Any, prob: Any) -> Any:
@@ -60,10 +96,6 @@ def _numpy_picked(labels: Any, table: Any, axis: int) -> Any:
     return -np.log(np.squeeze(entries, axis))
 
 
-def _torch_picked(labels: Any, table: Any, axis: int) -> Any:
-    return -table.gather(axis, labels.unsqueeze(axis)).squeeze(axis).log()
-
-
 def _into(result: Any, out: Any) -> Any:
     """Write a result where the caller wants it."""
     if out is None:
@@ -72,48 +104,35 @@ def _into(result: Any, out: Any) -> Any:
     return out
 
 
-def _torch_kl(a: tuple[Any, ...], axis: int) -> Any:
-    divergence = _load("torch.nn.functional").kl_div
-    return divergence(a[1].log(), a[0], reduction="none").sum(axis)
-
-
-PEERS: dict[str, dict[str, Call]] = {
+EXPRESSIONS: dict[str, dict[str, Call]] = {
     "entropy": {
         "numpy": lambda a, axis, out: -(a[0] * np.log(a[0])).sum(axis),
         "scipy": lambda a, axis, out: _load("scipy.stats").entropy(a[0], axis=axis),
-        "torch": lambda a, axis, out: _load("torch").special.entr(a[0]).sum(axis),
     },
     "perplexity": {
         "numpy": lambda a, axis, out: np.exp(-(a[0] * np.log(a[0])).sum(axis)),
         "scipy": lambda a, axis, out: np.exp(_load("scipy.stats").entropy(a[0], axis=axis)),
-        "torch": lambda a, axis, out: _load("torch").special.entr(a[0]).sum(axis).exp(),
     },
     "cross_entropy": {
         "numpy": lambda a, axis, out: -(a[0] * np.log(a[1])).sum(axis),
         "scipy": lambda a, axis, out: -_load("scipy.special").xlogy(*a).sum(axis),
-        "torch": lambda a, axis, out: -(a[0] * a[1].log()).sum(axis),
     },
     "kl_divergence": {
         "numpy": lambda a, axis, out: (a[0] * np.log(a[0] / a[1])).sum(axis),
         "scipy": lambda a, axis, out: _load("scipy.stats").entropy(*a, axis=axis),
-        "torch": lambda a, axis, out: _torch_kl(a, axis),
     },
     "binary_cross_entropy_mean": {
         "numpy": lambda a, axis, out: _numpy_bce(*a).mean(),
         "scipy": lambda a, axis, out: _scipy_bce(*a).mean(),
-        "torch": lambda a, axis, out: _torch_bce(a, "mean"),
     },
     "binary_cross_entropy": {
         "numpy": lambda a, axis, out: _into(_numpy_bce(*a), out),
         "scipy": lambda a, axis, out: _into(_scipy_bce(*a), out),
-        "torch": lambda a, axis, out: _into(_torch_bce(a, "none"), out),
     },
     "surprisal": {
         "numpy": lambda a, axis, out: np.negative(np.log(a[0], out=out), out=out),
-        "torch": lambda a, axis, out: _load("torch").log(a[0], out=out).neg_(),
     },
     "log_loss": {
         "numpy": lambda a, axis, out: _numpy_picked(a[0], a[1], axis),
-        "torch": lambda a, axis, out: _torch_picked(a[0], a[1], axis),
     },
 }

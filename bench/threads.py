@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 import fastent
-from bench.cases import distributions
+from bench.data import distributions
 
 SIZES = (100, 1_000, 10_000, 100_000, 300_000, 1_000_000, 10_000_000, 100_000_000)
 OUT: np.ndarray[Any, Any] = np.zeros(SIZES[-1], np.float32)
