@@ -33,6 +33,7 @@ GOALS: dict[tuple[str, str], tuple[float, float, float, float]] = {
     ("kl_divergence", "1000"): (1.2, 1.6, 1.6, 4.8),
     ("bce_mean_hard", "-"): (1.3, 1.12, 1.75, 1.9),
     ("bce_mean_soft", "-"): (1.7, 1.8, 2.2, 4.6),
+    ("bce_logits_mean", "-"): (1.2, 1.4, 1.45, 4.0),
 }
 AXIS_0_FACTOR = 1.5  # what another axis may cost, times the contiguous goal
 
@@ -59,7 +60,7 @@ def _picked(labels: Array, table: Array, axis: int) -> Array:
 class Measure:
     """How one measure is made, called, checked and compared."""
 
-    operands: str  # "p", "p q", "labels p": rows; "prob", "hard prob", "soft prob": elements
+    operands: str  # "p", "p q", "labels p": rows; "prob", "hard prob", ...: elements
     ours: Call
     reference: Callable[[Arrays, int], Any]
     peers: str  # a key of EXPRESSIONS
@@ -110,6 +111,12 @@ MEASURES: dict[str, Measure] = {
         lambda a, axis, out: fastent.binary_cross_entropy(*a, reduction="mean"),
         lambda a, axis: _bce(*a).mean(),
         "binary_cross_entropy_mean",
+    ),
+    "bce_logits_mean": Measure(
+        "hard prob-logits",
+        lambda a, axis, out: fastent.binary_cross_entropy_with_logits(*a, reduction="mean"),
+        lambda a, axis: (np.logaddexp(0, a[1]) - a[0] * a[1]).mean(),
+        "binary_cross_entropy_with_logits_mean",
     ),
     "bce_out": Measure(
         "hard prob",
@@ -221,8 +228,9 @@ class Case:
         operands = MEASURES[self.measure].operands
         if "prob" in operands:
             prob = probabilities(1, nbytes, self.dtype)
-            if operands == "hard prob":
-                return hard_targets(2, prob), prob
+            if "hard" in operands:
+                judged = np.log(prob / (1 - prob)) if "logits" in operands else prob
+                return hard_targets(2, prob), judged
             return (probabilities(2, nbytes, self.dtype), prob) if "soft" in operands else (prob,)
         seeds = (1, 2) if operands == "p q" else (1,)
         arrays = tuple(distributions(seed, nbytes, self.columns, self.dtype) for seed in seeds)

@@ -91,6 +91,11 @@ def _scipy_bce(target: Any, prob: Any) -> Any:
     return -(special.xlogy(target, prob) + special.xlog1py(1 - target, -prob))
 
 
+def _scipy_logits(target: Any, logits: Any) -> Any:
+    log_expit = _load("scipy.special").log_expit
+    return -(target * log_expit(logits) + (1 - target) * log_expit(-logits))
+
+
 def _numpy_picked(labels: Any, table: Any, axis: int) -> Any:
     entries = np.take_along_axis(table, np.expand_dims(labels, axis), axis)
     return -np.log(np.squeeze(entries, axis))
@@ -124,6 +129,10 @@ EXPRESSIONS: dict[str, dict[str, Call]] = {
     "binary_cross_entropy_mean": {
         "numpy": lambda a, axis, out: _numpy_bce(*a).mean(),
         "scipy": lambda a, axis, out: _scipy_bce(*a).mean(),
+    },
+    "binary_cross_entropy_with_logits_mean": {
+        "numpy": lambda a, axis, out: (np.logaddexp(0, a[1]) - a[0] * a[1]).mean(),
+        "scipy": lambda a, axis, out: _scipy_logits(*a).mean(),
     },
     "binary_cross_entropy": {
         "numpy": lambda a, axis, out: _into(_numpy_bce(*a), out),

@@ -17,6 +17,7 @@ MAIN = {
     ("kl_divergence", "1000"): "KL divergence, rows of 1000",
     ("bce_mean_hard", "-"): "mean BCE, targets 0 and 1",
     ("bce_mean_soft", "-"): "mean BCE, soft targets",
+    ("bce_logits_mean", "-"): "mean BCE with logits",
 }
 # Colours that colour-blind readers tell apart (Okabe and Ito's), and a shape of its own for each.
 LOOKS = {

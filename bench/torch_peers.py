@@ -37,6 +37,11 @@ def binary_cross_entropy_mean(a: Inputs, axis: int, out: Any) -> Any:
     return functional.binary_cross_entropy(a[1], a[0], reduction="mean")
 
 
+def binary_cross_entropy_with_logits_mean(a: Inputs, axis: int, out: Any) -> Any:
+    """Return the library's own loss."""
+    return functional.binary_cross_entropy_with_logits(a[1], a[0], reduction="mean")
+
+
 def binary_cross_entropy(a: Inputs, axis: int, out: Any) -> Any:
     """Return the library's own loss, one an element."""
     losses = functional.binary_cross_entropy(a[1], a[0], reduction="none")
@@ -64,6 +69,7 @@ EXPRESSIONS: dict[str, Callable[[Inputs, int, Any], Any]] = {
         cross_entropy,
         kl_divergence,
         binary_cross_entropy_mean,
+        binary_cross_entropy_with_logits_mean,
         binary_cross_entropy,
         surprisal,
         log_loss,
