@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 from bench.cases import Case
 from bench.results import Report, Result, Run
+from bench.timing import WAITED
 
 MOST = 0.8  # of the whole time: what takes as much of it binds
 TELLING = 0.1  # of the whole time: a change that says something
@@ -37,12 +38,20 @@ def verdict(evidence: Evidence) -> str:
     whole, floor = evidence.whole, evidence.floor
     arithmetic = evidence.from_l1 or 0.0
     if arithmetic >= MOST * whole:
-        spent = min(arithmetic, whole)
-        return f"arithmetic: {spent:.2f} of the {whole:.2f} cycles are spent with the data in L1"
-    if evidence.waited is not None:
+        if arithmetic >= whole:
+            return f"arithmetic: with the data in L1 it takes as long, {arithmetic:.2f} cycles"
+        return (
+            f"arithmetic: {arithmetic:.2f} of the {whole:.2f} cycles are spent with the data in L1"
+        )
+    if evidence.waited is not None and evidence.waited > WAITED:
         return (
             f"not known: other programs ran (threads waited for a core {evidence.waited:.0%} of "
             "the time): measure again on a quiet machine"
+        )
+    if evidence.waited is not None:
+        return (
+            "not known: the floor's time varied by half and more, as it does while arrays partly "
+            "stay in the last cache: measure again with more --mebibytes"
         )
     if evidence.into is not None and evidence.into <= (1 - TELLING) * whole:
         return (

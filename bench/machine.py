@@ -14,6 +14,7 @@ from bench.timing import seconds
 from fastent import _core
 
 PACKAGES = ("numpy", "scipy", "torch")
+CACHES = Path("/sys/devices/system/cpu/cpu0/cache")
 FLOOR_ENTRIES = 16 << 20  # float32, of each operand
 
 
@@ -32,6 +33,15 @@ def processor_name() -> str:
     except OSError:
         names = []
     return names[0] if names else platform.processor() or platform.machine()
+
+
+def last_cache_mebibytes() -> float | None:
+    """Return the size of the processor's last-level cache, where Linux tells."""
+    try:
+        texts = [path.read_text(encoding="ascii").strip() for path in CACHES.glob("index*/size")]
+        return max(int(text.removesuffix("K")) for text in texts) / 1024
+    except (OSError, ValueError):
+        return None
 
 
 def versions() -> dict[str, str]:
@@ -70,6 +80,7 @@ def machine() -> dict[str, Any]:
         "processor": processor_name(),
         "processors": processors(),
         "system": f"{platform.system()} {platform.machine()}",
+        "last_cache_mebibytes": last_cache_mebibytes(),
         "isa": _core.isa(),
         "clock_ghz": max(floor.clock_ghz() for _ in range(20)),
         "versions": versions(),

@@ -22,7 +22,7 @@ QUICK: dict[str, Any] = {
     "measures": ["entropy", "kl_divergence", "bce_mean_hard"],
     "dtype": ["float32"],
     "columns": ["10", "1000", "-"],
-    "mebibytes": 32.0,
+    "mebibytes": 64.0,
     "rounds": 5,
 }
 

@@ -64,6 +64,13 @@ def print_machine(machine: dict[str, Any], settings: dict[str, Any]) -> None:
     threads = " and ".join(str(count) for count in settings["threads"])
     print(f"{settings['mebibytes']:g} MiB each operand, {settings['rounds']} rounds, ", end="")
     print(f"threads: {threads}")
+    cache = machine.get("last_cache_mebibytes")
+    if cache and settings["mebibytes"] < 2 * cache:
+        print(
+            f"the last-level cache has {cache:g} MiB: below {2 * cache:g} MiB each operand, the ",
+            end="",
+        )
+        print("floor partly reads from it, and ratios are larger than from memory")
     if settings.get("no_compile"):
         print(f"no column for torch.compile: {settings['no_compile']}")
     print()

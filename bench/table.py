@@ -46,9 +46,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             else:
                 settings["no_compile"] = trouble
         report = Report(machine(), settings, [])
-        _measure(report, cases, peers)
-        if options.json:
-            report.write(options.json, binds(report))
+        _measure(report, cases, peers, options.json)
         _draw(report, options.picture)
     except (ValueError, picture.MissingError) as error:
         print(f"python -m bench: {error}", file=sys.stderr)
@@ -56,8 +54,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return 0
 
 
-def _measure(report: Report, cases: Sequence[Case], peers: tuple[str, ...]) -> None:
-    """Fill a report, printing each case when it is done."""
+def _measure(
+    report: Report, cases: Sequence[Case], peers: tuple[str, ...], path: Path | None
+) -> None:
+    """Fill a report, printing (and writing) each case when it is done: a run may be cut off."""
     shown = [name for name in NAMES if name in peers]
     settings = report.settings
     print_machine(report.machine, settings)
@@ -70,8 +70,15 @@ def _measure(report: Report, cases: Sequence[Case], peers: tuple[str, ...]) -> N
         del job  # the next one's data may need the room
         report.results.append(result)
         print_result(result, shown)
+        _write(report, path)
     report.short_calls.extend(short_calls(peers=bool(peers)))
+    _write(report, path)
     print_end(report, shown)
+
+
+def _write(report: Report, path: Path | None) -> None:
+    if path:
+        report.write(path, binds(report))
 
 
 def _draw(report: Report, path: Path | None) -> None:
