@@ -69,13 +69,28 @@ const int fe_isa_count = sizeof fe_isas / sizeof fe_isas[0];
 
 #define FE_MAP_MEASURE(...) +1
 #define FE_ROW_MEASURE(...) +1
+#define FE_LOGITS_MEASURE(...) +1
 const int fe_measure_count = 0
 #include "measures.def"
     ;
 
+void fe_begin(const fe_measure *measure, const fe_state *state, size_t rows) {
+  for (int k = 0; k < measure->parts; k++)
+    for (size_t r = 0; r < rows; r++) state->part[k][r] = k == FE_LARGEST ? -__builtin_inf() : 0;
+}
+
+fe_state fe_state_at(const fe_state *state, size_t row) {
+  fe_state at;
+  for (int k = 0; k < FE_PARTS; k++) at.part[k] = state->part[k] + row;
+  return at;
+}
+
 /* TwoSum of the high parts; what that and the low parts lose is below 2^-105. */
-void fe_combine(double *high, double *low, const double *more_high, const double *more_low,
-                size_t rows) {
+void fe_combine_sums(const fe_state *state, const fe_state *more, size_t rows,
+                     const fe_params *params) {
+  double *high = state->part[FE_HIGH], *low = state->part[FE_LOW];
+  const double *more_high = more->part[FE_HIGH], *more_low = more->part[FE_LOW];
+  (void)params;
   for (size_t r = 0; r < rows; r++) {
     const double sum = high[r] + more_high[r];
     if (!(__builtin_fabs(sum) < __builtin_inf())) {

@@ -33,6 +33,7 @@ typedef struct fe_params {
   double scale_high, scale_low; /* result = sum * (scale_high + scale_low): 1/log(base), 1/count */
   double log_floor;             /* the judged logarithm is at least this, in nats; -inf: exact */
   double probability_floor;     /* e^log_floor */
+  double temperature;           /* logits are divided by it */
   unsigned flags;
 } fe_params;
 
@@ -59,17 +60,38 @@ typedef struct fe_block {
   const double *inverse[2]; /* NULL, or FE_INVERSE numbers a row, see above */
 } fe_block;
 
-/* Adds the block's terms to the double-double sums high[r] + low[r]. */
-typedef unsigned (*fe_accumulate)(const fe_block *block, const fe_params *params, double *high,
-                                  double *low);
-/* Turns `rows` sums into results of the measure's dtype. */
-typedef void (*fe_finish)(const double *high, const double *low, size_t rows,
-                          const fe_params *params, void *out);
+/* What is known of rows after some of their entries: arrays of which row r has entry r. Sums use
+ * the first two, sum = high + low; logits.h says what the others hold. */
+enum {
+  FE_HIGH,
+  FE_LOW,
+  FE_SUM_PARTS,
+  FE_LARGEST = FE_SUM_PARTS,
+  FE_DISTANCE_HIGH,
+  FE_DISTANCE_LOW,
+  FE_WEIGHT_HIGH,
+  FE_WEIGHT_LOW,
+  FE_TARGET, /* the logit of the row's label: put there by whoever reads labels */
+  FE_PARTS
+};
+typedef struct fe_state {
+  double *part[FE_PARTS];
+} fe_state;
+
+/* Adds the entries of a block to the state of its rows. */
+typedef unsigned (*fe_accumulate)(const fe_block *block, const fe_params *params,
+                                  const fe_state *state);
+/* Joins what is known of later entries of the same rows, in this order. */
+typedef void (*fe_combine)(const fe_state *state, const fe_state *more, size_t rows,
+                           const fe_params *params);
+/* Turns the states of `rows` rows into results of the measure's dtype. */
+typedef void (*fe_finish)(const fe_state *state, size_t rows, const fe_params *params, void *out);
 /* A pointwise measure on `count` contiguous elements. */
 typedef unsigned (*fe_map)(const void *const operand[2], size_t count, const fe_params *params,
                            void *out);
 
-typedef enum fe_shape { FE_MAP, FE_ROWS } fe_shape;
+/* FE_LOGITS: as FE_ROWS, but operands are logits (the last), and states more than a sum. */
+typedef enum fe_shape { FE_MAP, FE_ROWS, FE_LOGITS } fe_shape;
 typedef enum fe_real { FE_F32, FE_F64, FE_REALS } fe_real;
 
 typedef struct fe_measure {
@@ -78,9 +100,12 @@ typedef struct fe_measure {
   int operands;
   int bits;               /* base 2 is computed in base 2 */
   int takes_columns;      /* blocks may have a step */
+  int parts;              /* of a state, that it uses */
+  int labels;             /* a row has a label, and FE_TARGET is to be filled */
   double bound[FE_REALS]; /* largest error: ulps if at least 0.5, else relative */
   fe_map map[FE_REALS];
   fe_accumulate accumulate[FE_REALS];
+  fe_combine combine[FE_REALS];
   fe_finish finish[FE_REALS];
 } fe_measure;
 
@@ -121,9 +146,13 @@ extern const fe_isa fe_isas[];
 extern const int fe_isa_count;
 extern const int fe_measure_count;
 
-/* Adds sums[r] += more[r], double-double: joins two segments of the same rows, in this order. */
-void fe_combine(double *high, double *low, const double *more_high, const double *more_low,
-                size_t rows);
+/* The state of rows before their first entry. */
+void fe_begin(const fe_measure *measure, const fe_state *state, size_t rows);
+/* A state's arrays from entry `row` on. */
+fe_state fe_state_at(const fe_state *state, size_t row);
+/* How sums are joined: high[r] + low[r] += more's, double-double. */
+void fe_combine_sums(const fe_state *state, const fe_state *more, size_t rows,
+                     const fe_params *params);
 
 /* The caller's floating-point mode is set aside while kernels run (flush-to-zero set by another
  * library changes no result; flags raised by blended lanes reach nobody) and put back after. */

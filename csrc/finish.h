@@ -20,8 +20,9 @@ INLINE g64 NAME(finish, rest)(const double *low) {
   return g64_select(g64_equal(rest, rest), rest, g64_set(0));
 }
 
-static void NAME(scaled, finish)(const double *high, const double *low, size_t rows,
-                                 const fe_params *params, void *out) {
+static void NAME(scaled, finish)(const fe_state *state, size_t rows, const fe_params *params,
+                                 void *out) {
+  const double *high = state->part[FE_HIGH], *low = state->part[FE_LOW];
   real *result = out;
   if (params->scale_high == 1 && params->scale_low == 0) {
     for (size_t r = 0; r < rows; r += FE_LANES) {
@@ -41,8 +42,9 @@ static void NAME(scaled, finish)(const double *high, const double *low, size_t r
   }
 }
 
-static void NAME(exponential, finish)(const double *high, const double *low, size_t rows,
-                                      const fe_params *params, void *out) {
+static void NAME(exponential, finish)(const fe_state *state, size_t rows, const fe_params *params,
+                                      void *out) {
+  const double *high = state->part[FE_HIGH], *low = state->part[FE_LOW];
   (void)params;
   real *result = out;
   for (size_t r = 0; r < rows; r += FE_LANES) {

@@ -24,17 +24,36 @@
 #define FE_BOTH(measure, part) \
   {FE_JOIN(measure, part, f32, FE_ISA), FE_JOIN(measure, part, f64, FE_ISA)}
 
-#define FE_MAP_MEASURE(name, operands, bound_f32, bound_f64) \
-  {#name, FE_MAP, operands, 0, 0, {bound_f32, bound_f64}, FE_BOTH(name, map), {NULL}, {NULL}},
+#define FE_MAP_MEASURE(name, operands, bound_f32, bound_f64)                         \
+  {#name,  FE_MAP, operands, 0, 0, 0, 0, {bound_f32, bound_f64}, FE_BOTH(name, map), \
+   {NULL}, {NULL}, {NULL}},
 #define FE_ROW_MEASURE(name, operands, kernel, ending, bits, bound_f32, bound_f64) \
   {#name,                                                                          \
    FE_ROWS,                                                                        \
    operands,                                                                       \
    bits,                                                                           \
    FE_JOIN(kernel, takes_columns, f64, FE_ISA),                                    \
+   FE_SUM_PARTS,                                                                   \
+   0,                                                                              \
    {bound_f32, bound_f64},                                                         \
    {NULL},                                                                         \
    FE_BOTH(kernel, accumulate),                                                    \
+   {fe_combine_sums, fe_combine_sums},                                             \
+   FE_BOTH(ending, finish)},
+
+#define FE_LOGITS_MEASURE(name, operands, kernel, joining, ending, takes_labels, bound_f32, \
+                          bound_f64)                                                        \
+  {#name,                                                                                   \
+   FE_LOGITS,                                                                               \
+   operands,                                                                                \
+   0,                                                                                       \
+   1,                                                                                       \
+   FE_PARTS,                                                                                \
+   takes_labels,                                                                            \
+   {bound_f32, bound_f64},                                                                  \
+   {NULL},                                                                                  \
+   FE_BOTH(kernel, accumulate),                                                             \
+   FE_BOTH(joining, combine),                                                               \
    FE_BOTH(ending, finish)},
 
 extern const fe_measure FE_TABLE(FE_ISA)[];

@@ -52,8 +52,9 @@ enum {
 
 /* ---- the row function ------------------------------------------------------------------------ */
 
-static unsigned ROW(accumulate)(const fe_block *block, const fe_params *params, double *high,
-                                double *low) {
+static unsigned ROW(accumulate)(const fe_block *block, const fe_params *params,
+                                const fe_state *state) {
+  double *high = state->part[FE_HIGH], *low = state->part[FE_LOW];
   const size_t n = block->columns;
   const int normalize = block->inverse[0] != NULL;
   unsigned status = 0;

@@ -47,6 +47,8 @@ class Measure:
         cores: int,
         parameters: NDArray[np.float64],
         out: NDArray[Any],
+        labels: NDArray[Any] | None = None,
+        ignored: float = ...,
     ) -> int: ...
     def elements(
         self,
@@ -77,6 +79,7 @@ class Measure:
         reduction: str,
         weight: NDArray[Any] | None,
         labels: NDArray[Any] | None = None,
+        ignored: float = ...,
     ) -> tuple[Any, int]: ...
 
 measures: dict[str, Measure]

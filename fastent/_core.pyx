@@ -23,7 +23,7 @@ cimport numpy as cnp
 import numpy as np
 
 from fastent._kernels cimport (
-    FE_BITS, FE_MAP, fe_enter, fe_isa_count, fe_isas, fe_leave, fe_measure, fe_mode, fe_params,
+    FE_BITS, FE_LOGITS, FE_MAP, fe_enter, fe_isa_count, fe_isas, fe_leave, fe_measure, fe_mode, fe_params,
 )
 
 cnp.import_array()
@@ -39,7 +39,7 @@ include "_parallel.pxi"
 include "_reductions.pxi"
 
 cdef enum:
-    PARAMETERS = 5  # scale_high, scale_low, log_floor, probability_floor, flags
+    PARAMETERS = 6  # scale_high, scale_low, log_floor, probability_floor, flags, temperature
     RELEASE_ENTRIES = 4096  # letting go of the GIL pays from a few microseconds of work on
 
 cdef extern from *:
@@ -120,6 +120,7 @@ cdef void read_parameters(const char *data, Py_ssize_t step, fe_params *params) 
     params.log_floor = (<const double *> (data + 2 * step))[0]
     params.probability_floor = (<const double *> (data + 3 * step))[0]
     params.flags = <unsigned> (<const double *> (data + 4 * step))[0]
+    params.temperature = (<const double *> (data + 5 * step))[0]
 
 
 cdef void divide(fe_params *params, double count) noexcept nogil:
@@ -267,14 +268,18 @@ cdef class Measure:
             fe_leave(mode, 0)
         return good(status)
 
-    def rows(self, tuple views, int cores, cnp.ndarray parameters, cnp.ndarray out):
+    def rows(self, tuple views, int cores, cnp.ndarray parameters, cnp.ndarray out,
+             cnp.ndarray labels=None, double ignored=NAN):
         """Fill `out`, aligned floats or doubles of any strides, row by row; return status bits.
 
-        The views have one shape: that of `out`, and `cores` axes behind it that hold a row.
+        The views have one shape: that of `out`, and `cores` axes behind it that hold a row. Labels
+        are checked before; a row whose label is `ignored` is 0.
         """
         cdef Work work
         cdef fe_params params
         describe(&work, views, cores, out, real_of(out))
+        if labels is not None:
+            describe_labels(&work, views[0], labels, ignored)
         read_parameters(<const char *> cnp.PyArray_DATA(parameters), sizeof(double), &params)
         return self.run(&work, &params)
 
@@ -310,14 +315,14 @@ cdef class Measure:
         return out[()], status
 
     def reduced(self, tuple views, int cores, cnp.ndarray parameters, dtype, reduction, weight,
-                cnp.ndarray labels=None):
+                cnp.ndarray labels=None, double ignored=NAN):
         """The sum, mean or weighted mean of the results of all rows or elements, and status bits.
 
-        `weight` is None or an array of the results' shape; with `labels` as for picked().
+        `weight` is None or an array of the results' shape; `labels` as for picked() or rows().
         """
         cdef Work work
         cdef View weights
-        cdef Sums sums
+        cdef double sums[4]
         cdef Job job
         cdef fe_params params
         cdef fe_mode mode
@@ -326,10 +331,12 @@ cdef class Measure:
         cdef bint mean = reduction == "mean", weighted_mean = reduction == "weighted_mean"
         cdef cnp.ndarray out = np.empty((), dtype)
         cdef int real_type = real_of(out)
-        if labels is not None:
+        if labels is not None and self.pointwise:
             describe_picked(&work, views[0], labels, real_type)
         else:
             describe(&work, views, cores, None, real_type)
+            if labels is not None:
+                describe_labels(&work, views[0], labels, ignored)
         read_parameters(<const char *> cnp.PyArray_DATA(parameters), sizeof(double), &params)
         start_job(&job, table, &table[self.index], &work, &params, NULL)
         job.weights = NULL
@@ -338,14 +345,14 @@ cdef class Measure:
             job.weights = &weights
         with nogil:
             mode = fe_enter()
-            status = reduce_results(&job, &sums)
+            status = reduce_results(&job, sums)
             end_job(&job)
             if mean:
                 divisor = work.rows
             elif weighted_mean:
-                divisor = sums.weight_high[0]
-                rest = sums.weight_low[0]
-            divisor = quotient(sums.high[0], sums.low[0], divisor, rest)
+                divisor = sums[2]
+                rest = sums[3]
+            divisor = quotient(sums[0], sums[1], divisor, rest)
             if real_type == FE_F32:
                 (<float *> cnp.PyArray_DATA(out))[0] = <float> divisor
             else:

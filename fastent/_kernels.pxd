@@ -12,6 +12,12 @@ cdef extern from "fastent.h" nogil:
         FE_BITS
         FE_MAP
         FE_ROWS
+        FE_LOGITS
+        FE_HIGH
+        FE_LOW
+        FE_LARGEST
+        FE_TARGET
+        FE_PARTS
         FE_F32
         FE_F64
         FE_KIND_BOOL
@@ -29,6 +35,7 @@ cdef extern from "fastent.h" nogil:
         double scale_low
         double log_floor
         double probability_floor
+        double temperature
         unsigned flags
 
     ctypedef struct fe_ahead:
@@ -45,8 +52,12 @@ cdef extern from "fastent.h" nogil:
         fe_ahead ahead[2]
         const double *inverse[2]
 
-    ctypedef unsigned (*fe_accumulate)(const fe_block *, const fe_params *, double *, double *) noexcept
-    ctypedef void (*fe_finish)(const double *, const double *, size_t, const fe_params *, void *) noexcept
+    ctypedef struct fe_state:
+        double *part[FE_PARTS]
+
+    ctypedef unsigned (*fe_accumulate)(const fe_block *, const fe_params *, const fe_state *) noexcept
+    ctypedef void (*fe_combine)(const fe_state *, const fe_state *, size_t, const fe_params *) noexcept
+    ctypedef void (*fe_finish)(const fe_state *, size_t, const fe_params *, void *) noexcept
     ctypedef unsigned (*fe_map)(const void **, size_t, const fe_params *, void *) noexcept
 
     ctypedef struct fe_measure:
@@ -55,9 +66,12 @@ cdef extern from "fastent.h" nogil:
         int operands
         int bits
         int takes_columns
+        int parts
+        int labels
         double bound[2]
         fe_map map[2]
         fe_accumulate accumulate[2]
+        fe_combine combine[2]
         fe_finish finish[2]
 
     ctypedef void (*fe_read)(const void *, Py_ssize_t, size_t, void *) noexcept
@@ -74,7 +88,8 @@ cdef extern from "fastent.h" nogil:
     const int fe_isa_count
     const int fe_measure_count
 
-    void fe_combine(double *, double *, const double *, const double *, size_t) noexcept
+    void fe_begin(const fe_measure *, const fe_state *, size_t) noexcept
+    fe_state fe_state_at(const fe_state *, size_t) noexcept
 
     ctypedef struct fe_mode:
         pass

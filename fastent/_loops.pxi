@@ -13,8 +13,9 @@ from libc.string cimport strcmp
 from libc.math cimport INFINITY, NAN, fabs, fma, frexp, ldexp, lrint
 
 from fastent._kernels cimport (
-    FE_F32, FE_F64, FE_INVALID, FE_INVERSE, FE_NORMALIZE, FE_SEGMENT, FE_SHORT, fe_allocate,
-    fe_block, fe_combine, fe_isas, fe_map, fe_measure, fe_measure_count, fe_params, fe_release,
+    FE_F32, FE_F64, FE_HIGH, FE_INVALID, FE_INVERSE, FE_LARGEST, FE_LOGITS, FE_LOW, FE_NORMALIZE, FE_PARTS, FE_SEGMENT,
+    FE_SHORT, FE_TARGET, fe_allocate, fe_begin, fe_block, fe_isas, fe_map, fe_measure,
+    fe_measure_count, fe_params, fe_release, fe_state,
 )
 
 cdef enum:
@@ -35,6 +36,7 @@ cdef int find_measure(const char *name) noexcept nogil:
 
 
 cdef int TOTAL = find_measure(b"total")
+cdef int LOGSUMEXP = find_measure(b"logsumexp")
 
 # ---- rows -------------------------------------------------------------------------------------
 
@@ -127,23 +129,33 @@ cdef void place(const Work *work, const Scratch *scratch, int k, Py_ssize_t star
         block.step[i] = work.core[k] // work.itemsize
 
 
-cdef unsigned sum_block(const fe_measure *measure, const Work *work, const Scratch *scratch,
+cdef struct States:
+    double parts[FE_PARTS][STATE_ROOM]
+
+
+cdef fe_state state_of(States *states) noexcept nogil:
+    cdef fe_state state
+    cdef int k
+    for k in range(FE_PARTS):
+        state.part[k] = states.parts[k]
+    return state
+
+
+cdef unsigned add_block(const fe_measure *measure, const Work *work, const Scratch *scratch,
                         int first, Py_ssize_t start, Py_ssize_t rows, bint fetched,
                         const double **inverse, const fe_params *params,
-                        double *high, double *low) noexcept nogil:
-    """Sum the terms of rows start .. start + rows, segment by segment, into high + low.
+                        const fe_state *state) noexcept nogil:
+    """Make the state of rows start .. start + rows, segment by segment.
 
     `first` is the first operand; `fetched` says that the buffers hold this block's first segment.
     """
     cdef fe_block block
-    cdef double more_high[STATE_ROOM]
-    cdef double more_low[STATE_ROOM]
-    cdef Py_ssize_t n = work.columns, column = 0
-    cdef Py_ssize_t room = (rows + 15) // 16 * 16 * sizeof(double)
+    cdef States more_states
+    cdef fe_state more
+    cdef Py_ssize_t n = work.columns, column = 0, room = (rows + 15) // 16 * 16
     cdef unsigned status = 0
     cdef int i
-    memset(high, 0, room)
-    memset(low, 0, room)
+    fe_begin(measure, state, room)
     block.rows = rows
     block.row_length = n
     while column < n:
@@ -153,12 +165,12 @@ cdef unsigned sum_block(const fe_measure *measure, const Work *work, const Scrat
                   fetched and n <= FE_SEGMENT, &block, i)
             block.inverse[i] = inverse[i]
         if column == 0:
-            status |= measure.accumulate[work.real](&block, params, high, low)
+            status |= measure.accumulate[work.real](&block, params, state)
         else:
-            memset(more_high, 0, room)
-            memset(more_low, 0, room)
-            status |= measure.accumulate[work.real](&block, params, more_high, more_low)
-            fe_combine(high, low, more_high, more_low, rows)
+            more = state_of(&more_states)
+            fe_begin(measure, &more, room)
+            status |= measure.accumulate[work.real](&block, params, &more)
+            measure.combine[work.real](state, &more, rows, params)
         column += FE_SEGMENT
     return status
 
@@ -190,6 +202,41 @@ cdef void put_results(const Work *work, Py_ssize_t start, Py_ssize_t rows,
                work.itemsize)
 
 
+cdef void pick_targets(const Work *work, Py_ssize_t start, Py_ssize_t rows, double *labels,
+                       double *targets) noexcept nogil:
+    """Fetch the labels of some rows, and the logit of each that its label names."""
+    cdef Work read = work[0]
+    cdef Py_ssize_t r
+    cdef double wide
+    cdef float narrow
+    read.real = FE_F64
+    read.itemsize = 8
+    fetch(&work.view[1], start, rows, <char *> labels, &read, NULL)
+    for r in range(rows):
+        targets[r] = 0
+        if labels[r] == work.ignored:
+            continue
+        data = row_address(work, 0, start + r) + <Py_ssize_t> labels[r] * work.entry
+        if work.real == FE_F32:
+            work.view[0].read(data, work.itemsize, 1, <char *> &narrow)
+            targets[r] = narrow
+        else:
+            work.view[0].read(data, work.itemsize, 1, <char *> &wide)
+            targets[r] = wide
+
+
+cdef void clear_ignored(const Work *work, const double *labels, Py_ssize_t rows, int real_type,
+                        char *results) noexcept nogil:
+    """Rows of an ignored label have no loss, whatever their logits."""
+    cdef Py_ssize_t r
+    if work.ignored != work.ignored:
+        return
+    for r in range(rows):
+        if labels[r] == work.ignored:
+            memset(results + r * (4 if real_type == FE_F32 else 8), 0,
+                   4 if real_type == FE_F32 else 8)
+
+
 cdef int rows_loop(const fe_measure *table, const fe_measure *measure, const Work *work,
                    const fe_params *params, Py_ssize_t start, Py_ssize_t end,
                    double *doubles, Scratch *scratch) noexcept nogil:
@@ -198,8 +245,9 @@ cdef int rows_loop(const fe_measure *table, const fe_measure *measure, const Wor
     The scratch space is opened if it is not; the caller closes it. Returns status bits, or
     NO_MEMORY.
     """
-    cdef double high[STATE_ROOM]
-    cdef double low[STATE_ROOM]
+    cdef States states
+    cdef fe_state state = state_of(&states)
+    cdef double labels[BLOCK_ROWS]
     cdef double inverses[2][FE_INVERSE * BLOCK_ROWS]
     cdef double results[BLOCK_ROWS]
     cdef const double *inverse[2]
@@ -218,23 +266,31 @@ cdef int rows_loop(const fe_measure *table, const fe_measure *measure, const Wor
             rows = min(rows, in_run)
         if normalize:
             for k in range(work.operands):
-                status |= sum_block(&table[TOTAL], work, scratch, k, start, rows, False, none,
-                                    params, high, low)
-                invert(high, low, rows, inverses[k])
+                status |= add_block(&table[TOTAL], work, scratch, k, start, rows, False, none,
+                                    params, &state)
+                invert(state.part[FE_HIGH], state.part[FE_LOW], rows, inverses[k])
                 inverse[k] = inverses[k]
-        status |= sum_block(measure, work, scratch, 0, start, rows, normalize, inverse, params,
-                            high, low)
+        status |= add_block(measure, work, scratch, 0, start, rows, normalize, inverse, params,
+                            &state)
         if normalize and work.columns == 0:
             for r in range(rows):
-                high[r] = NAN  # no entries, no distribution
+                state.part[FE_HIGH][r] = NAN  # no entries, no distribution
+        if work.columns == 0 and measure.shape == FE_LOGITS and measure != &table[LOGSUMEXP]:
+            for r in range(rows):
+                state.part[FE_LARGEST][r] = 0  # as if there were nothing beside one certain class
+        if measure.labels:
+            pick_targets(work, start, rows, labels, state.part[FE_TARGET])
         if doubles != NULL:
-            measure.finish[FE_F64](high, low, rows, params, doubles)
+            measure.finish[FE_F64](&state, rows, params, doubles)
+            clear_ignored(work, labels, rows, FE_F64, <char *> doubles)
             doubles += rows
         elif work.outer[RESULT] == work.itemsize and rows <= in_run:
-            measure.finish[work.real](high, low, rows, params,
+            measure.finish[work.real](&state, rows, params,
                                       <char *> row_address(work, RESULT, start))
+            clear_ignored(work, labels, rows, work.real, <char *> row_address(work, RESULT, start))
         else:
-            measure.finish[work.real](high, low, rows, params, results)
+            measure.finish[work.real](&state, rows, params, results)
+            clear_ignored(work, labels, rows, work.real, <char *> results)
             put_results(work, start, rows, <const char *> results)
         start += rows
     return status

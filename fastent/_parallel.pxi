@@ -8,7 +8,9 @@ d. Between two tasks the calling thread looks, every so often, whether a signal 
    Ctrl-C ends a long call.
 """
 
-from fastent._kernels cimport FE_SLOTS, fe_enter, fe_leave, fe_mode, fe_parallel, fe_scratch_peak
+from fastent._kernels cimport (
+    FE_SLOTS, fe_enter, fe_leave, fe_mode, fe_parallel, fe_scratch_peak, fe_state_at,
+)
 
 cdef enum:
     TASKS = 256
@@ -95,14 +97,28 @@ cdef struct Job:
     double *doubles  # NULL, or where results are put as doubles
     # segments, a task each: of one row, or of results
     Py_ssize_t begun
-    double high[TASKS]
-    double low[TASKS]
+    fe_state states
+    double parts[FE_PARTS][TASKS + 16]
     int first  # operand
     Py_ssize_t row
     const double *inverse[2]
     const View *weights
-    double weight_high[TASKS]
-    double weight_low[TASKS]
+    fe_state weight_states
+    double weight_parts[FE_PARTS][TASKS + 16]
+
+
+# The state of one row, with the room of a group.
+cdef struct OneState:
+    double parts[FE_PARTS][16]
+
+
+cdef fe_state one_state(OneState *memory) noexcept nogil:
+    cdef fe_state state
+    cdef int k
+    memset(memory, 0, sizeof(OneState))
+    for k in range(FE_PARTS):
+        state.part[k] = memory.parts[k]
+    return state
 
 
 cdef Py_ssize_t share_of(Py_ssize_t items, Py_ssize_t entries_each, Py_ssize_t multiple) noexcept nogil:
@@ -114,12 +130,18 @@ cdef Py_ssize_t share_of(Py_ssize_t items, Py_ssize_t entries_each, Py_ssize_t m
 
 cdef void start_job(Job *job, const fe_measure *table, const fe_measure *measure, const Work *work,
                     const fe_params *params, double *doubles) noexcept nogil:
+    cdef int k
     job.table = table
     job.measure = measure
     job.work = work
     job.params = params
     job.doubles = doubles
     memset(job.slots, 0, sizeof(job.slots))
+    memset(job.parts, 0, sizeof(job.parts))
+    memset(job.weight_parts, 0, sizeof(job.weight_parts))
+    for k in range(FE_PARTS):
+        job.states.part[k] = job.parts[k]
+        job.weight_states.part[k] = job.weight_parts[k]
 
 
 cdef void end_job(Job *job) noexcept nogil:
@@ -167,6 +189,8 @@ cdef void map_task(void *context, size_t index, size_t slot) noexcept nogil:
     fe_leave(mode, 0)
 
 
+cdef int SUM = find_measure(b"sum")
+
 # ---- one long row -----------------------------------------------------------------------------
 
 cdef void segment_task(void *context, size_t index, size_t slot) noexcept nogil:
@@ -177,13 +201,11 @@ cdef void segment_task(void *context, size_t index, size_t slot) noexcept nogil:
     cdef fe_block block
     cdef Py_ssize_t column = (job.begun + <Py_ssize_t> index) * FE_SEGMENT
     cdef fe_mode mode = fe_enter()
-    cdef double high[16]
-    cdef double low[16]
+    cdef fe_state state = fe_state_at(&job.states, index)
     cdef int status = 0, i
     if not scratch.opened:
         status = open_scratch(scratch, job.measure, work, 1, False)
-    memset(high, 0, sizeof(high))
-    memset(low, 0, sizeof(low))
+    fe_begin(job.measure, &state, 1)
     if status == 0:
         block.rows = 1
         block.row_length = work.columns
@@ -192,30 +214,30 @@ cdef void segment_task(void *context, size_t index, size_t slot) noexcept nogil:
             place(work, scratch, job.first + i, job.row, 1, column, block.columns, False, &block,
                   i)
             block.inverse[i] = job.inverse[i]
-        status = job.measure.accumulate[work.real](&block, job.params, high, low)
-    job.high[index] = high[0]
-    job.low[index] = low[0]
+        status = job.measure.accumulate[work.real](&block, job.params, &state)
     job.status[index] = status
     fe_leave(mode, 0)
 
 
-cdef void join(double *high, double *low, const double *more_high, const double *more_low,
-               Py_ssize_t count, bint begin) noexcept nogil:
-    """Add the sums of some segments, in order; the very first is the sum to begin with."""
+cdef void join(const Job *job, const fe_measure *measure, fe_state *total, const fe_state *states,
+               Py_ssize_t count) noexcept nogil:
+    """Join the states of some segments, in order; the very first is the one to begin with."""
+    cdef int real_type = FE_F64 if measure == &job.table[SUM] else job.work.real, part
     cdef Py_ssize_t k
-    if begin:
-        high[0] = more_high[0]
-        low[0] = more_low[0]
-    for k in range(1 if begin else 0, count):
-        fe_combine(high, low, more_high + k, more_low + k, 1)
+    cdef fe_state more
+    if job.begun == 0:
+        for part in range(measure.parts):
+            total.part[part][0] = states.part[part][0]
+    for k in range(1 if job.begun == 0 else 0, count):
+        more = fe_state_at(states, k)
+        measure.combine[real_type](total, &more, 1, job.params)
 
 
-cdef int sum_long_row(Job *job, double *high, double *low) noexcept nogil:
-    """Sum all segments of one row into high[0] + low[0]."""
+cdef int add_long_row(Job *job, fe_state *total) noexcept nogil:
+    """Make the state of one row from all its segments."""
     cdef Py_ssize_t segments = segments_of(job.work.columns), part
     cdef int status = 0, state
-    memset(high, 0, 16 * sizeof(double))
-    memset(low, 0, 16 * sizeof(double))
+    fe_begin(job.measure, total, 1)
     job.begun = 0
     job.share = 1
     while job.begun < segments:
@@ -224,7 +246,7 @@ cdef int sum_long_row(Job *job, double *high, double *low) noexcept nogil:
         if state < 0:
             return state
         status |= state
-        join(high, low, job.high, job.low, part, job.begun == 0)
+        join(job, job.measure, total, &job.states, part)
         job.begun += part
     return status
 
@@ -233,8 +255,9 @@ cdef int long_rows(Job *job) noexcept nogil:
     """Few rows of many segments: every row over all threads."""
     cdef const Work *work = job.work
     cdef const fe_measure *measure = job.measure
-    cdef double high[16]
-    cdef double low[16]
+    cdef OneState memory
+    cdef fe_state total = one_state(&memory)
+    cdef double label
     cdef double inverses[2][FE_INVERSE]
     cdef double result[16]
     cdef int status = 0, state = 0, k
@@ -245,24 +268,28 @@ cdef int long_rows(Job *job) noexcept nogil:
             job.inverse[0] = job.inverse[1] = NULL
             for k in range(work.operands):
                 job.first = k
-                state = sum_long_row(job, high, low)
+                state = add_long_row(job, &total)
                 if state < 0:
                     break
                 status |= state
-                invert(high, low, 1, inverses[k])
+                invert(total.part[FE_HIGH], total.part[FE_LOW], 1, inverses[k])
             job.measure = measure
             for k in range(work.operands):
                 job.inverse[k] = inverses[k]
         job.first = 0
         if state >= 0:
-            state = sum_long_row(job, high, low)
+            state = add_long_row(job, &total)
         if state < 0:
             break
         status |= state
+        if measure.labels:
+            pick_targets(work, job.row, 1, &label, total.part[FE_TARGET])
         if job.doubles != NULL:
-            measure.finish[FE_F64](high, low, 1, job.params, job.doubles + job.row)
+            measure.finish[FE_F64](&total, 1, job.params, job.doubles + job.row)
+            clear_ignored(work, &label, 1, FE_F64, <char *> (job.doubles + job.row))
         else:
-            measure.finish[work.real](high, low, 1, job.params, result)
+            measure.finish[work.real](&total, 1, job.params, result)
+            clear_ignored(work, &label, 1, work.real, <char *> result)
             put_results(work, job.row, 1, <const char *> result)
     return state if state < 0 else status
 

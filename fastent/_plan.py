@@ -27,18 +27,25 @@ INVERSE_LOGS = {
     10: (0.4342944819032518, 1.098319650216765e-17),
 }
 
+LEAST_TEMPERATURE = 1e-6  # and its inverse: their reciprocals fit a float32 with room
+
 # ---- parameters -----------------------------------------------------------------------------
 
 
 def parameters(
-    measure: Measure, base: float | None, log_floor: float | None, normalize: bool
+    measure: Measure,
+    base: float | None,
+    log_floor: float | None = None,
+    normalize: bool = False,
+    temperature: float = 1.0,
 ) -> Array:
     """Return what the kernels need beside the arrays, as one vector."""
     try:
-        return _parameters(measure, base, log_floor, normalize)
+        return _parameters(measure, base, log_floor, normalize, temperature)
     except TypeError:  # what cannot be hashed is no number either
         _check_number("base", base)
         _check_number("log_floor", log_floor)
+        _check_number("temperature", temperature)
         raise
 
 
@@ -50,10 +57,21 @@ def _check_number(name: str, value: Any) -> None:
 
 @lru_cache(maxsize=256, typed=True)
 def _parameters(
-    measure: Measure, base: float | None, log_floor: float | None, normalize: bool
+    measure: Measure,
+    base: float | None,
+    log_floor: float | None,
+    normalize: bool,
+    temperature: float,
 ) -> Array:
     _check_number("base", base)
     _check_number("log_floor", log_floor)
+    if not isinstance(temperature, Real):
+        raise TypeError(f"temperature must be a number, not {temperature!r}")
+    if not LEAST_TEMPERATURE <= temperature <= 1 / LEAST_TEMPERATURE:
+        raise ValueError(
+            f"temperature must be a positive number, from {LEAST_TEMPERATURE:g} to "
+            f"{1 / LEAST_TEMPERATURE:g}, not {temperature!r}"
+        )
     flags = NORMALIZE if normalize else 0
     if base == 2 and measure.exact_bits:
         flags |= BITS
@@ -63,7 +81,7 @@ def _parameters(
     floor = -math.inf if log_floor is None else _as_float("log_floor", log_floor)
     if math.isnan(floor) or floor > 0:
         raise ValueError(f"log_floor must be None or a number up to 0, not {log_floor!r}")
-    vector = np.array([*scale, floor, math.exp(floor), flags])
+    vector = np.array([*scale, floor, math.exp(floor), flags, float(temperature)])
     vector.flags.writeable = False  # shared by all calls
     return vector
 

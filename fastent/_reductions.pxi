@@ -4,27 +4,16 @@ Results are made a segment (FE_SEGMENT) at a time, as doubles, and added there a
 grows with their number. The segments' sums are joined in order: the same bits whatever the threads.
 """
 
-cdef int SUM = find_measure(b"sum")
 cdef int WEIGHTED_SUM = find_measure(b"weighted_sum")
-
-cdef struct Sums:
-    double high[16]  # of results times weights
-    double low[16]
-    double weight_high[16]
-    double weight_low[16]
-
 
 cdef void sum_segment(Job *job, Py_ssize_t index, const double *values, double *weights) noexcept nogil:
     """Sum the results of one segment, and their weights."""
     cdef Py_ssize_t start = (job.begun + index) * FE_SEGMENT
     cdef fe_block block
     cdef fe_params params
-    cdef double high[16]
-    cdef double low[16]
+    cdef fe_state state = fe_state_at(&job.states, index), weight = fe_state_at(&job.weight_states, index)
     cdef Work doubles
     memset(&params, 0, sizeof(params))
-    memset(high, 0, sizeof(high))
-    memset(low, 0, sizeof(low))
     block.rows = 1
     block.columns = min(<Py_ssize_t> FE_SEGMENT, job.work.rows - start)
     block.row_length = job.work.rows
@@ -32,23 +21,18 @@ cdef void sum_segment(Job *job, Py_ssize_t index, const double *values, double *
     block.step[0] = block.step[1] = 0
     block.ahead[0].next = block.ahead[1].next = NULL
     block.inverse[0] = block.inverse[1] = NULL
+    fe_begin(&job.table[SUM], &state, 1)
     if weights == NULL:
         block.operand[0] = values
-        job.table[SUM].accumulate[FE_F64](&block, &params, high, low)
-    else:
-        start_work(&doubles, 1, FE_F64, block.columns, 1)
-        fetch(job.weights, start, block.columns, <char *> weights, &doubles, NULL)
-        block.operand[0] = weights
-        block.operand[1] = values
-        job.table[WEIGHTED_SUM].accumulate[FE_F64](&block, &params, high, low)
-    job.high[index] = high[0]
-    job.low[index] = low[0]
-    if weights != NULL:
-        memset(high, 0, sizeof(high))
-        memset(low, 0, sizeof(low))
-        job.table[SUM].accumulate[FE_F64](&block, &params, high, low)
-        job.weight_high[index] = high[0]
-        job.weight_low[index] = low[0]
+        job.table[SUM].accumulate[FE_F64](&block, &params, &state)
+        return
+    start_work(&doubles, 1, FE_F64, block.columns, 1)
+    fetch(job.weights, start, block.columns, <char *> weights, &doubles, NULL)
+    block.operand[0] = weights
+    block.operand[1] = values
+    job.table[WEIGHTED_SUM].accumulate[FE_F64](&block, &params, &state)
+    fe_begin(&job.table[SUM], &weight, 1)
+    job.table[SUM].accumulate[FE_F64](&block, &params, &weight)
 
 
 cdef void reduce_task(void *context, size_t index, size_t slot) noexcept nogil:
@@ -95,11 +79,15 @@ cdef int reduce_few(Job *job, Py_ssize_t segments) noexcept nogil:
     return status
 
 
-cdef int reduce_results(Job *job, Sums *sums) noexcept nogil:
-    """Sum the results of all rows or elements, and the weights."""
+cdef int reduce_results(Job *job, double *sums) noexcept nogil:
+    """Sum the results of all rows or elements, times their weights, and the weights: two pairs."""
+    cdef OneState sum_memory, weight_memory
+    cdef fe_state total = one_state(&sum_memory), weights = one_state(&weight_memory)
     cdef Py_ssize_t segments = segments_of(job.work.rows), part
     cdef int status = 0, state
-    memset(sums, 0, sizeof(Sums))
+    fe_begin(&job.table[SUM], &total, 1)
+    fe_begin(&job.table[SUM], &weights, 1)
+    memset(sums, 0, 4 * sizeof(double))
     job.begun = 0
     job.share = 1
     while job.begun < segments:
@@ -111,11 +99,14 @@ cdef int reduce_results(Job *job, Sums *sums) noexcept nogil:
         if state < 0:
             return state
         status |= state
-        join(sums.high, sums.low, job.high, job.low, part, job.begun == 0)
+        join(job, &job.table[SUM], &total, &job.states, part)
         if job.weights != NULL:
-            join(sums.weight_high, sums.weight_low, job.weight_high, job.weight_low, part,
-                 job.begun == 0)
+            join(job, &job.table[SUM], &weights, &job.weight_states, part)
         job.begun += part
+    sums[0] = total.part[FE_HIGH][0]
+    sums[1] = total.part[FE_LOW][0]
+    sums[2] = weights.part[FE_HIGH][0]
+    sums[3] = weights.part[FE_LOW][0]
     return status
 
 

@@ -42,19 +42,22 @@ def reduce_rows(
     weight: Any,
     check: bool,
     additive: bool = True,
+    temperature: float | None = None,
 ) -> Any:
     """Return one number a row, or their mean or sum.
 
     `additive` measures are sums over entries, so the sum over all rows is the measure of all
-    entries as one row: one pass, no result a row.
+    entries as one row: one pass, no result a row. A `temperature` says that the last operand holds
+    logits.
     """
-    vector = parameters(measure, base, log_floor, normalize)
+    logits = temperature is not None
+    vector = parameters(measure, base, log_floor, normalize, 1.0 if temperature is None else temperature)
     arrays = values
     plain = all(type(value) is np.ndarray for value in values)
     if not plain or weight is not None:
         if any(map(is_lazy, (*values, weight))):
             arguments = (axis, base, log_floor, normalize, keepdims, out, reduction, weight, check)
-            return _reduce_lazily(measure, names, values, *arguments, additive)
+            return _reduce_lazily(measure, names, values, *arguments, additive, temperature)
         arrays = tuple(map(as_array, values, names))
     if (
         type(axis) is int
@@ -75,7 +78,7 @@ def reduce_rows(
     check_reduction(reduction, weight, keepdims)
     arrays = tuple(map(as_array, values, names))
     if not normalize:
-        for array, name in zip(arrays, names, strict=True):
+        for array, name in list(zip(arrays, names, strict=True))[: -1 if logits else None]:
             check_integers(array, name)
     dtype = kernel_dtype(arrays)
     rows = Rows(arrays, names, axis)
@@ -116,6 +119,7 @@ def _reduce_lazily(
     weight: Any,
     check: bool,
     additive: bool,
+    temperature: float | None,
 ) -> Any:
     """Return the Dask array that the same call on its blocks makes up."""
     check_reduction(reduction, weight, keepdims)
@@ -124,7 +128,7 @@ def _reduce_lazily(
     axes = tuple(i - dimensions for i in axes_of(axis, dimensions))
     call = partial(_reduce_block, measure.name, names, axes, base, log_floor, normalize, check)
     return call_lazily(
-        partial(call, additive),
+        partial(call, additive, temperature),
         operands,
         names,
         (True,) * len(operands),
@@ -145,6 +149,7 @@ def _reduce_block(
     normalize: bool,
     check: bool,
     additive: bool,
+    temperature: float | None,
     operands: tuple[Any, ...],
     weight: Any,
     reduction: str,
@@ -152,4 +157,4 @@ def _reduce_block(
 ) -> Any:
     """Return what reduce_rows makes of a block."""
     settings = (base, log_floor, normalize, keepdims, None, reduction, weight, check, additive)
-    return reduce_rows(_core.measures[measure], names, operands, axes, *settings)
+    return reduce_rows(_core.measures[measure], names, operands, axes, *settings, temperature)

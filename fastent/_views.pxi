@@ -45,7 +45,8 @@ cdef struct Work:
     Py_ssize_t lead_shape[AXES]
     Py_ssize_t lead[ARRAYS][AXES]
     bint picked  # element r is entry number view[1][r] of row r of view[0]
-    Py_ssize_t entry  # bytes from entry to entry of such rows
+    Py_ssize_t entry  # bytes from entry to entry of such rows, and of those with labels
+    double ignored  # label of rows that have no loss; NaN: none
 
 
 cdef const char *row_address(const Work *work, int k, Py_ssize_t row) noexcept nogil:
@@ -150,6 +151,7 @@ cdef void start_work(Work *work, int operands, int real_type, Py_ssize_t rows,
     work.run = max(rows, <Py_ssize_t> 1)
     work.leads = 0
     work.picked = False
+    work.ignored = NAN
     work.in_place[0] = work.in_place[1] = False
 
 
@@ -307,4 +309,12 @@ cdef int describe_picked(Work *work, cnp.ndarray rows, cnp.ndarray labels, int r
     work.columns = 1
     work.entry = cnp.PyArray_STRIDE(rows, cnp.PyArray_NDIM(rows) - 1)
     work.picked = True
+    return 0
+
+
+cdef int describe_labels(Work *work, cnp.ndarray rows, cnp.ndarray labels, double ignored) except -1:
+    """Add a label to each row along the last axis."""
+    view_array(&work.view[1], labels, FE_F64)
+    work.entry = cnp.PyArray_STRIDE(rows, cnp.PyArray_NDIM(rows) - 1)
+    work.ignored = ignored
     return 0

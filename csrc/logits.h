@@ -1,0 +1,373 @@
+/* logits.h - the row functions of a measure that comes from a sum of exponentials of logits; a
+ * template by inclusion.
+ *
+ * The including kernel file defines MEASURE, OPERANDS (1: logits; 2: targets, logits), DISTANCES
+ * (1: distances to the largest logit are summed too; logits_state.h) and EXACT (1: with the
+ * residuals of the sum of exponentials).
+ *
+ * A row is read once, in leaves that fit the first cache. What has to be known of a leaf before its
+ * exponentials, its largest and smallest entry, is found while those of the leaf before are made:
+ * one after the other, arithmetic would wait for memory. Of a leaf that holds a new largest entry
+ * the first of its kind is left out.
+ *
+ * Two forms: where the smallest entry is near enough, every exponential is a normal number; else
+ * what lies below the range counts as 0.
+ */
+
+#define ROW(part) NAME(MEASURE, part)
+#define LEAF 1024  /* entries: 4 or 8 KiB */
+#define CHAIN 16   /* groups, or columns of short rows, that are summed before they go to double */
+#define AHEAD 4096 /* bytes behind an entry of the next leaf that are fetched */
+#define TARGETS (OPERANDS == 2)
+
+enum { ROW(takes_columns) = 1 };
+
+/* What the loop over the entries of a row needs. */
+typedef struct {
+  compute inverse, high, low, rate; /* of x = n (T log 2) + r T */
+  compute magic;                    /* that adds to n what makes it the exponent */
+  compute lowest;                   /* the exponential is a normal number from here on */
+  compute largest;
+} ROW(shift);
+
+typedef struct {
+  g64 sum, low, distance, weight;
+  GROUP largest, smallest; /* of the next leaf */
+  GROUP target;            /* the smallest */
+} ROW(sums);
+
+INLINE ROW(sums) ROW(no_sums)(void) {
+  const g64 zero = g64_set(0);
+  const GROUP infinity = G(set)((compute)__builtin_inf());
+  return (ROW(sums)){zero, zero, zero, zero, G(sub)(G(set)(0), infinity), infinity, infinity};
+}
+
+INLINE double ROW(magic_of)(void) { return LOGITS_MAGIC + LOGITS_BIAS + LOGITS_HEAD; }
+INLINE double ROW(least_of)(void) { return -(LOGITS_BIAS - 2 + LOGITS_HEAD); } /* of n - k */
+
+INLINE ROW(shift) ROW(shift_of)(double largest, double k, const logits_unit *unit) {
+  const double product = unit->high + unit->low; /* T log 2 */
+  const compute high = sizeof(compute) == 4 ? (compute)product : (compute)unit->high;
+  ROW(shift) s;
+  s.inverse = (compute)unit->inverse;
+  s.high = high;
+  s.low = (compute)((unit->high - (double)high) + unit->low);
+  s.rate = (compute)unit->rate;
+  s.magic = (compute)(ROW(magic_of)() - k);
+  s.lowest = (compute)((k + ROW(least_of)()) * product);
+  s.largest = (compute)largest;
+  return s;
+}
+
+/* What is lost in a product. */
+INLINE GROUP ROW(residual)(GROUP a, GROUP b) {
+#if FE_FMA
+  return G(fms)(a, b, G(mul)(a, b));
+#else
+  g64 residual;
+  g64_two_product(a, b, &residual);
+  return residual;
+#endif
+}
+
+/* e^((x - s)/T) 2^LOGITS_HEAD = the result times *scale. */
+INLINE GROUP ROW(exponential)(GROUP x, GROUP magic, const ROW(shift) * s, const int tempered,
+                              GROUP *scale) {
+  const GROUP one = G(set)(1);
+  const GROUP shifted = G(fma)(x, G(set)(s->inverse), magic), n = G(sub)(shifted, magic);
+  const GROUP rate = G(set)(s->rate);
+  const GROUP near = G(fnma)(n, G(set)(s->high), x), low = G(set)(s->low);
+  GROUP r = G(fnma)(n, low, near), rest = G(set)(0);
+  if (EXACT && !FE_FMA) rest = G(sub)(G(sub)(near, r), G(mul)(n, low));
+  if (EXACT && tempered) rest = G(add)(rest, ROW(residual)(r, rate));
+  if (tempered) r = G(mul)(r, rate);
+  *scale = G(as_exponent)(shifted);
+  if (EXACT) { /* 1 + r with its residual */
+    const GROUP q = G(polynomial)(r, LOGITS_EXP, LOGITS_EXP_COUNT), sum = G(add)(one, r);
+    const GROUP residual = G(add)(G(sub)(r, G(sub)(sum, one)), rest);
+    return G(add)(sum, G(fma)(G(mul)(r, r), q, residual));
+  }
+  return G(fma)(G(fma)(G(polynomial)(r, LOGITS_EXP, LOGITS_EXP_COUNT), r, one), r, one);
+}
+
+typedef struct {
+  GROUP sum, residual, distance, weight;
+} ROW(chain);
+
+INLINE ROW(chain) ROW(new_chain)(void) {
+  const GROUP zero = G(set)(0);
+  return (ROW(chain)){zero, zero, zero, zero};
+}
+
+/* Adds a group of entries. */
+INLINE void ROW(term)(ROW(chain) * chain, GROUP x, GROUP t, GROUP largest, GROUP magic,
+                      GROUP lowest, const ROW(shift) * s, const int tempered, const int clamped) {
+  const GROUP zero = G(set)(0), inside = clamped ? G(max)(lowest, x) : x;
+  GROUP scale, e = ROW(exponential)(inside, magic, s, tempered, &scale);
+  if (clamped) e = G(select)(G(less)(x, lowest), zero, e);
+  if (DISTANCES && !TARGETS) {
+    const GROUP term = G(mul)(e, scale);
+    chain->sum = G(add)(chain->sum, term);
+    chain->distance = G(fma)(term, G(sub)(largest, inside), chain->distance);
+  } else if (EXACT) { /* 2^n is a power of two: scale * e is exact, and added as sum.h adds terms */
+    const GROUP term = G(mul)(e, scale), sum = G(add)(chain->sum, term);
+    chain->residual = G(add)(chain->residual, G(sub)(term, G(sub)(sum, chain->sum)));
+    chain->sum = sum;
+  } else {
+    chain->sum = G(fma)(e, scale, chain->sum);
+  }
+  if (TARGETS) {
+    GROUP far = G(sub)(largest, x);
+    if (clamped) far = G(select)(G(equal)(t, zero), zero, far);
+    chain->distance = G(fma)(t, far, chain->distance);
+    chain->weight = G(add)(chain->weight, t);
+  }
+}
+
+INLINE void ROW(flush)(ROW(sums) * sums, ROW(chain) * chain) {
+  const g64 sum = WIDEN(chain->sum);
+  if (EXACT) {
+    g64 residual;
+    sums->sum = g64_two_sum(sums->sum, sum, &residual);
+    sums->low = g64_add(sums->low, g64_add(residual, WIDEN(chain->residual)));
+  } else {
+    sums->sum = g64_add(sums->sum, sum);
+  }
+  if (DISTANCES) sums->distance = g64_add(sums->distance, WIDEN(chain->distance));
+  if (TARGETS) sums->weight = g64_add(sums->weight, WIDEN(chain->weight));
+  *chain = ROW(new_chain)();
+}
+
+/* ---- the loop ---------------------------------------------------------------------------------
+ */
+
+/* The terms of some groups, and the bounds of as many of the next leaf, `step` entries apart. */
+INLINE void ROW(groups)(const real *x, const real *t, size_t groups, const fe_ahead *ahead,
+                        const real *next, size_t step, const ROW(shift) * s, const int tempered,
+                        const int clamped, ROW(sums) * sums) {
+  const GROUP magic = G(set)(s->magic), lowest = G(set)(s->lowest);
+  const GROUP largest = G(set)(s->largest);
+  GROUP next_largest = sums->largest, next_smallest = sums->smallest, target = sums->target;
+  ROW(chain) chain = ROW(new_chain)();
+  for (size_t done = 0; done < groups;) {
+    const size_t end = groups - done < CHAIN ? groups : done + CHAIN;
+    for (; done < end; done++) {
+      const size_t i = done * FE_LANES;
+      fe_fetch(ahead[TARGETS].next + (ptrdiff_t)i * ahead[TARGETS].size, FE_LANES * sizeof(real));
+      if (TARGETS) fe_fetch(ahead[0].next + (ptrdiff_t)i * ahead[0].size, FE_LANES * sizeof(real));
+      const GROUP other = LOAD(next + done * step), y = TARGETS ? LOAD(t + i) : other;
+      ROW(term)(&chain, LOAD(x + i), y, largest, magic, lowest, s, tempered, clamped);
+      if (TARGETS) target = G(min)(y, target);
+      next_largest = G(max)(other, next_largest);
+      next_smallest = G(min)(other, next_smallest);
+    }
+    ROW(flush)(sums, &chain);
+  }
+  sums->largest = next_largest;
+  sums->smallest = next_smallest;
+  sums->target = target;
+}
+
+static void ROW(terms)(const real *x, const real *t, size_t groups, const fe_ahead *ahead,
+                       const real *next, size_t step, const ROW(shift) * s, int clamped,
+                       ROW(sums) * sums) {
+  const int tempered = s->rate < 1 || s->rate > 1;
+  if (tempered && clamped) ROW(groups)(x, t, groups, ahead, next, step, s, 1, 1, sums);
+  else if (tempered) ROW(groups)(x, t, groups, ahead, next, step, s, 1, 0, sums);
+  else if (clamped) ROW(groups)(x, t, groups, ahead, next, step, s, 0, 1, sums);
+  else ROW(groups)(x, t, groups, ahead, next, step, s, 0, 0, sums);
+}
+
+/* ---- leaves -----------------------------------------------------------------------------------
+ */
+
+typedef struct {
+  const real *x, *t;
+  size_t count;
+  fe_ahead ahead[2];
+} ROW(leaf);
+
+typedef struct {
+  compute largest, smallest; /* of the entries that are no NaN */
+} ROW(bounds);
+
+/* The bounds of a leaf of which the sums have noted the groups before `from`. */
+INLINE ROW(bounds) ROW(bounds_of)(const ROW(leaf) * leaf, size_t from, const ROW(sums) * sums) {
+  GROUP largest = sums->largest, smallest = sums->smallest;
+  compute high[FE_LANES], low[FE_LANES];
+  for (size_t i = from * FE_LANES; i < leaf->count; i += FE_LANES) {
+    const GROUP a = LOAD_UP_TO(leaf->x + i, leaf->count - i, leaf->x[i]);
+    largest = G(max)(a, largest);
+    smallest = G(min)(a, smallest);
+  }
+  G(store)(high, largest);
+  G(store)(low, smallest);
+  for (int step = FE_LANES / 2; step > 0; step /= 2)
+    for (int i = 0; i < step; i++) {
+      high[i] = high[i] > high[i + step] ? high[i] : high[i + step];
+      low[i] = low[i] < low[i + step] ? low[i] : low[i + step];
+    }
+  return (ROW(bounds)){high[0], low[0]};
+}
+
+/* Where the first entry is that equals the largest. */
+INLINE size_t ROW(place_of)(const ROW(leaf) * leaf, compute largest) {
+  const GROUP wanted = G(set)(largest);
+  size_t i = 0;
+  while (i + FE_LANES <= leaf->count && !M(any)(G(equal)(LOAD(leaf->x + i), wanted))) i += FE_LANES;
+  while (!((compute)leaf->x[i] >= largest)) i++;
+  return i;
+}
+
+/* Groups from .. to of a leaf, and those of the next leaf, of which `both` are whole. */
+INLINE void ROW(piece)(const ROW(leaf) * leaf, size_t from, size_t to, const ROW(leaf) * next,
+                       const ROW(shift) * s, int clamped, ROW(sums) * sums) {
+  const size_t both = next->count / FE_LANES;
+  while (from < to) {
+    const size_t end = from < both && both < to ? both : to, i = from * FE_LANES;
+    const real *other = from < both ? next->x + i : both > 0 ? next->x : leaf->x + i;
+    const fe_ahead ahead[2] = {
+        {leaf->ahead[0].next + (ptrdiff_t)i * leaf->ahead[0].size, leaf->ahead[0].size},
+        {leaf->ahead[1].next + (ptrdiff_t)i * leaf->ahead[1].size, leaf->ahead[1].size}};
+    ROW(terms)(leaf->x + i, leaf->t + i, end - from, ahead, other, from < both ? FE_LANES : 0, s,
+               clamped, sums);
+    from = end;
+  }
+}
+
+/* A group that is not whole, or of which an entry is left out. */
+INLINE void ROW(odd_group)(const ROW(leaf) * leaf, size_t group, size_t excluded,
+                           const ROW(leaf) * next, const ROW(shift) * s, ROW(sums) * sums) {
+  real x[2 * FE_LANES], t[FE_LANES];
+  const size_t first = group * FE_LANES, left = leaf->count - first, both = next->count / FE_LANES;
+  for (size_t i = 0; i < FE_LANES; i++) {
+    const int inside = i < left && first + i != excluded;
+    x[i] = inside ? leaf->x[first + i] : (real)-__builtin_inf();
+    t[i] = TARGETS && inside ? leaf->t[first + i] : 0;
+  }
+  const fe_ahead nowhere[2] = {{(const char *)x, 0}, {(const char *)x, 0}};
+  const real *other = group < both ? next->x + first : both > 0 ? next->x : x;
+  ROW(terms)(x, t, 1, nowhere, other, 0, s, 1, sums);
+}
+
+/* A state whose largest entry is to be another. */
+static void ROW(raise_one)(const fe_state *state, size_t r, double m, const logits_unit *unit) {
+  if (state->part[FE_LARGEST][r] > -__builtin_inf()) {
+    double lanes[FE_PARTS][FE_LANES];
+    fe_state one;
+    for (int k = 0; k < FE_PARTS; k++) {
+      one.part[k] = lanes[k];
+      for (int i = 0; i < FE_LANES; i++) lanes[k][i] = state->part[k][r];
+    }
+    logits64 row = logits64_load(&one, 0);
+    NAME(logits, raise)(&row, g64_set(m), TARGETS, unit);
+    logits64_store(&row, &one, 0);
+    for (int k = 0; k < FE_TARGET; k++) state->part[k][r] = lanes[k][0];
+  }
+  state->part[FE_LARGEST][r] = m;
+}
+
+/* A leaf without an entry above -inf. */
+static void ROW(nothing)(const ROW(leaf) * leaf, const fe_state *state, size_t r) {
+  for (size_t i = 0; i < leaf->count; i++) {
+    if (!(leaf->x[i] <= 0)) state->part[FE_HIGH][r] = __builtin_nan("");
+    if (!TARGETS || leaf->t[i] == 0) continue;
+    state->part[FE_DISTANCE_HIGH][r] += (double)leaf->t[i] * __builtin_inf();
+    state->part[FE_WEIGHT_HIGH][r] += (double)leaf->t[i];
+  }
+}
+
+/* Adds a leaf to the state of row r, and finds the bounds of the next. */
+static unsigned ROW(add_leaf)(const ROW(leaf) * given, const ROW(leaf) * next, ROW(bounds) * bounds,
+                              const logits_unit *unit, const fe_state *state, size_t r) {
+  const size_t groups = given->count / FE_LANES;
+  double *largest = state->part[FE_LARGEST] + r;
+  ROW(sums) sums = ROW(no_sums)();
+  ROW(leaf) leaf = *given;
+  size_t excluded = given->count, noted = 0;
+  unsigned status = 0;
+  real differences[LEAF];
+  if (bounds->largest > *largest) {
+    ROW(raise_one)(state, r, bounds->largest, unit);
+    excluded = ROW(place_of)(given, bounds->largest);
+    if (TARGETS) state->part[FE_WEIGHT_HIGH][r] += (double)given->t[excluded];
+  }
+  if (*largest > -__builtin_inf()) {
+    const double m = *largest, scaled = m * unit->inverse;
+    const int far = !(__builtin_fabs(scaled) < LOGITS_FAR);
+    const double k =
+        far ? 0 : logits_exponent(g64_set(m), g64_less(g64_set(0), g64_set(0)), unit).v[0][0];
+    const ROW(shift) s = ROW(shift_of)(far ? 0 : m, k, unit);
+    const int clamped = far || !(bounds->smallest >= s.lowest);
+    if (far) {
+      for (size_t i = 0; i < leaf.count; i++)
+        differences[i] = leaf.x[i] == (real)m ? 0 : leaf.x[i] - (real)m;
+      leaf.x = differences;
+    }
+    const size_t odd = excluded / FE_LANES;
+    ROW(piece)(&leaf, 0, odd < groups ? odd : groups, next, &s, clamped, &sums);
+    if (excluded < leaf.count) ROW(odd_group)(&leaf, odd, excluded, next, &s, &sums);
+    ROW(piece)(&leaf, odd + 1, groups, next, &s, clamped, &sums);
+    if (groups * FE_LANES < leaf.count && !(odd == groups && excluded < leaf.count))
+      ROW(odd_group)(&leaf, groups, leaf.count, next, &s, &sums);
+    noted = next->count / FE_LANES < groups ? next->count / FE_LANES : groups;
+    const sum64 sum = {sums.sum, sums.low};
+    sum64_collect(&sum, state->part[FE_HIGH] + r, state->part[FE_LOW] + r);
+    if (DISTANCES) {
+      const sum64 distance = {sums.distance, g64_set(0)};
+      sum64_collect(&distance, state->part[FE_DISTANCE_HIGH] + r, state->part[FE_DISTANCE_LOW] + r);
+    }
+    if (TARGETS) {
+      const sum64 weight = {sums.weight, g64_set(0)};
+      sum64_collect(&weight, state->part[FE_WEIGHT_HIGH] + r, state->part[FE_WEIGHT_LOW] + r);
+    }
+  } else {
+    ROW(nothing)(given, state, r);
+  }
+  if (TARGETS) {
+    int negative = M(any)(G(less)(sums.target, G(set)(0)));
+    if (excluded < given->count) negative |= given->t[excluded] < 0;
+    if (negative) state->part[FE_HIGH][r] = __builtin_nan(""), status = FE_INVALID;
+  }
+  if (noted == 0) sums = ROW(no_sums)();
+  *bounds = ROW(bounds_of)(next, noted, &sums);
+  return status;
+}
+
+#include "logits_short.h"
+
+/* ---- the row function -------------------------------------------------------------------------
+ */
+
+static unsigned ROW(accumulate)(const fe_block *block, const fe_params *params,
+                                const fe_state *state) {
+  const logits_unit unit = logits_unit_of(params);
+  const size_t n = block->columns;
+  unsigned status = 0;
+  if (n == 0 || block->rows == 0) return status;
+  if (block->row_length <= FE_SHORT) return ROW(short_rows)(block, params, &unit, state);
+  ROW(leaf) leaf = ROW(leaf_at)(block, 0, 0);
+  ROW(sums) none = ROW(no_sums)();
+  ROW(bounds) bounds = ROW(bounds_of)(&leaf, 0, &none);
+  for (size_t r = 0, i = 0; r < block->rows;) {
+    const size_t row = r;
+    i += LEAF;
+    if (i >= n) i = 0, r++;
+    ROW(leaf) next = leaf;
+    next.count = 0;
+    if (r < block->rows) next = ROW(leaf_at)(block, r, i);
+    status |= ROW(add_leaf)(&leaf, &next, &bounds, &unit, state, row);
+    leaf = next;
+  }
+  return status;
+}
+
+#undef ROW
+#undef LEAF
+#undef CHAIN
+#undef AHEAD
+#undef TARGETS
+#undef MEASURE
+#undef OPERANDS
+#undef DISTANCES
+#undef EXACT

@@ -1,0 +1,169 @@
+/* logits_short.h - part of logits.h: short rows, sixteen at a time, a lane each; and where a leaf
+ * of a long row is.
+ *
+ * Rows that lie one after the other are turned first (columns.h); of rows that are neighbours in
+ * memory, sixteen entries of a column are a group as they stand. The largest entry of a lane is
+ * left out by comparison, and others of the same size put back by their number.
+ */
+#define SHORT_COLUMNS 32 /* turned at a time, if rows are shorter */
+#define SHORT_BUFFER (FE_LANES * (FE_SHORT + FE_CHUNK))
+
+INLINE ROW(leaf) ROW(leaf_at)(const fe_block *block, size_t r, size_t i) {
+  const size_t left = block->columns - i, last = OPERANDS - 1;
+  const ptrdiff_t row = (ptrdiff_t)r;
+  ROW(leaf) leaf;
+  leaf.x =
+      (const real *)(const void *)((const char *)block->operand[last] + row * block->stride[last]) +
+      i;
+  leaf.t =
+      (const real *)(const void *)((const char *)block->operand[0] + row * block->stride[0]) + i;
+  leaf.count = left < LEAF ? left : LEAF;
+  const size_t distance = LEAF * sizeof(real) + AHEAD, position = r * block->columns + i;
+  leaf.ahead[0] = fe_ahead_of(&block->ahead[0], leaf.t, position, distance, sizeof(real));
+  leaf.ahead[1] = fe_ahead_of(&block->ahead[last], leaf.x, position, distance, sizeof(real));
+  return leaf;
+}
+
+INLINE GROUP ROW(narrow)(g64 x) {
+#if REAL == 32 && FE_FMA
+  float lanes[FE_LANES];
+  g64_store_float(lanes, x);
+  return g32_load(lanes);
+#else
+  return x;
+#endif
+}
+
+/* Rows whose entries lie x_step and t_step apart, `left` of them to be kept. */
+typedef struct {
+  const real *x, *t;
+  size_t x_step, t_step, n, left;
+  const char *next_x, *next_t; /* to be fetched, so many bytes apart */
+  size_t next_x_step, next_t_step;
+} ROW(lanes);
+
+INLINE void ROW(lane_terms)(const ROW(lanes) * rows, GROUP largest, GROUP magic, GROUP lowest,
+                            const ROW(shift) * s, const int tempered, ROW(sums) * sums,
+                            GROUP *count) {
+  const GROUP zero = G(set)(0), one = G(set)(1), minus = G(set)((compute)-__builtin_inf());
+  ROW(chain) chain = ROW(new_chain)();
+  for (size_t j = 0; j < rows->n;) {
+    const size_t end = rows->n - j < CHAIN ? rows->n : j + CHAIN;
+    for (; j < end; j++) {
+      const GROUP x = LOAD(rows->x + j * rows->x_step);
+      const GROUP t = TARGETS ? LOAD(rows->t + j * rows->t_step) : zero;
+      const MASK first = G(equal)(x, largest);
+      *count = G(add)(*count, G(select)(first, one, zero));
+      if (TARGETS) {
+        /* its distance is 0, and its target counts */
+        sums->target = G(min)(t, sums->target);
+        chain.weight = G(add)(chain.weight, G(select)(first, t, zero));
+      }
+      ROW(term)(&chain, G(select)(first, minus, x), TARGETS ? G(select)(first, zero, t) : zero,
+                largest, magic, lowest, s, tempered, 1);
+    }
+    ROW(flush)(sums, &chain);
+  }
+}
+
+/* The states of sixteen rows. */
+static unsigned ROW(sixteen)(const ROW(lanes) * rows, const logits_unit *unit,
+                             const fe_state *state, size_t r) {
+  GROUP largest = G(set)((compute)-__builtin_inf()), count = G(set)(0);
+  for (size_t j = 0; j < rows->n; j++) {
+    fe_fetch(rows->next_x + j * rows->next_x_step, FE_LANES * sizeof(real));
+    if (TARGETS) fe_fetch(rows->next_t + j * rows->next_t_step, FE_LANES * sizeof(real));
+    largest = G(max)(LOAD(rows->x + j * rows->x_step), largest);
+  }
+  const g64 m = WIDEN(largest);
+  const m64 far = logits_far(m, unit);
+  const g64 k = logits_exponent(m, far, unit);
+  const ROW(shift) s = ROW(shift_of)(0, 0, unit);
+  const GROUP magic = ROW(narrow)(g64_sub(g64_set(ROW(magic_of)()), k));
+  const GROUP lowest =
+      ROW(narrow)(g64_mul(g64_add(k, g64_set(ROW(least_of)())), g64_set(unit->high + unit->low)));
+  ROW(sums) sums = ROW(no_sums)();
+  if (s.rate < 1 || s.rate > 1) ROW(lane_terms)(rows, largest, magic, lowest, &s, 1, &sums, &count);
+  else ROW(lane_terms)(rows, largest, magic, lowest, &s, 0, &sums, &count);
+  const g64 zero = g64_set(0), others = g64_sub(WIDEN(count), g64_set(1));
+  if (m64_any(g64_less(zero, others)))
+    sums.sum = g64_fma(g64_max(others, zero), NAME(logits, first)(m, k, far, unit), sums.sum);
+  const logits64 row = {m, {sums.sum, sums.low}, {sums.distance, zero}, {sums.weight, zero}};
+  logits64_store(&row, state, r);
+  if (!m64_any(far) && (!TARGETS || !M(any)(G(less)(sums.target, G(set)(0))))) return 0;
+  unsigned status = 0;
+  for (size_t i = 0; i < rows->left; i++) { /* one by one, as leaves of long rows */
+    real x[FE_SHORT], t[FE_SHORT];
+    for (size_t j = 0; j < rows->n; j++) {
+      x[j] = rows->x[j * rows->x_step + i];
+      t[j] = TARGETS ? rows->t[j * rows->t_step + i] : 0;
+    }
+    const fe_ahead nowhere = {(const char *)x, 0};
+    const ROW(leaf) leaf = {x, t, rows->n, {nowhere, nowhere}},
+                    nothing = {x, t, 0, {nowhere, nowhere}};
+    const ROW(sums) none = ROW(no_sums)();
+    ROW(bounds) bounds = ROW(bounds_of)(&leaf, 0, &none);
+    double lanes[FE_PARTS][FE_LANES] = {{0}};
+    fe_state one;
+    for (int part = 0; part < FE_PARTS; part++) one.part[part] = lanes[part];
+    lanes[FE_LARGEST][0] = -__builtin_inf();
+    const int invalid = (int)ROW(add_leaf)(&leaf, &nothing, &bounds, unit, &one, 0);
+    status |= (unsigned)invalid;
+    const double k_i = state->part[FE_LARGEST][r + i] * unit->inverse;
+    if (!invalid && __builtin_fabs(k_i) < LOGITS_FAR) continue;
+    for (int part = 0; part < FE_TARGET; part++) state->part[part][r + i] = lanes[part][0];
+  }
+  return status;
+}
+
+static unsigned ROW(short_rows)(const fe_block *block, const fe_params *params,
+                                const logits_unit *unit, const fe_state *state) {
+  const real *x = block->operand[OPERANDS - 1], *t = block->operand[0];
+  const size_t n = block->columns, rows = block->rows, last = OPERANDS - 1;
+  const int turned = block->step[last] == 0;
+  const size_t batch = turned ? FE_LANES * (n < SHORT_COLUMNS ? SHORT_COLUMNS / n : 1) : FE_LANES;
+  const size_t distance = batch * n * sizeof(real) + 2048;
+  unsigned status = 0;
+  (void)params;
+  for (size_t r = 0; r < rows; r += batch) {
+    real a[SHORT_BUFFER] __attribute__((aligned(64))), b[SHORT_BUFFER] __attribute__((aligned(64)));
+    const size_t count = rows - r < batch ? rows - r : batch;
+    for (size_t i = 0; turned && i < count; i += FE_LANES) {
+      const size_t left = count - i < FE_LANES ? count - i : FE_LANES, at = (r + i) * n;
+      const int overrun = (rows - r - i - left) * n >= FE_CHUNK - 1; /* entries behind these */
+      COLUMNS(x + at, left, n, overrun, a + i * n);
+      if (TARGETS) COLUMNS(t + at, left, n, overrun, b + i * n);
+    }
+    for (size_t i = 0; i < count; i += FE_LANES) {
+      const size_t left = count - i < FE_LANES ? count - i : FE_LANES;
+      ROW(lanes) lanes = {a + i * n, b + i * n, FE_LANES, FE_LANES, n, left, NULL, NULL, 0, 0};
+      if (turned) {
+        const size_t at = (r + i) * n;
+        const fe_ahead on_x = fe_ahead_of(&block->ahead[last], x + at, at, distance, sizeof(real));
+        const fe_ahead on_t = fe_ahead_of(&block->ahead[0], t + at, at, distance, sizeof(real));
+        lanes.next_x = on_x.next, lanes.next_x_step = FE_LANES * (size_t)on_x.size;
+        lanes.next_t = on_t.next, lanes.next_t_step = FE_LANES * (size_t)on_t.size;
+      } else {
+        const size_t x_step = block->step[last], t_step = block->step[0];
+        lanes.next_x = (const char *)(x + r + 4 * FE_LANES);
+        lanes.next_t = (const char *)(t + r + 4 * FE_LANES);
+        lanes.next_x_step = x_step * sizeof(real), lanes.next_t_step = t_step * sizeof(real);
+        if (left == FE_LANES) {
+          lanes.x = x + r, lanes.x_step = x_step;
+          lanes.t = t + r, lanes.t_step = t_step;
+        } else { /* padded with ones */
+          for (size_t j = 0; j < n * FE_LANES; j++) {
+            const size_t column = j / FE_LANES, lane = j % FE_LANES;
+            a[j] = lane < left ? x[column * x_step + r + lane] : 1;
+            if (TARGETS) b[j] = lane < left ? t[column * t_step + r + lane] : 1;
+          }
+        }
+      }
+      status |= ROW(sixteen)(&lanes, unit, state, r + i);
+    }
+  }
+  return status;
+}
+
+#undef SHORT_COLUMNS
+#undef SHORT_BUFFER
