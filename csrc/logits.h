@@ -70,24 +70,26 @@ INLINE GROUP ROW(residual)(GROUP a, GROUP b) {
 #endif
 }
 
-/* e^((x - s)/T) 2^LOGITS_HEAD = the result times *scale. */
+/* e^((x - s)/T) 2^LOGITS_HEAD = the result times *scale, to which *tail is to be added if EXACT. */
 INLINE GROUP ROW(exponential)(GROUP x, GROUP magic, const ROW(shift) * s, const int tempered,
-                              GROUP *scale) {
+                              GROUP *scale, GROUP *tail) {
   const GROUP one = G(set)(1);
   const GROUP shifted = G(fma)(x, G(set)(s->inverse), magic), n = G(sub)(shifted, magic);
   const GROUP rate = G(set)(s->rate);
   const GROUP near = G(fnma)(n, G(set)(s->high), x), low = G(set)(s->low);
-  GROUP r = G(fnma)(n, low, near), rest = G(set)(0);
-  if (EXACT && !FE_FMA) rest = G(sub)(G(sub)(near, r), G(mul)(n, low));
-  if (EXACT && tempered) rest = G(add)(rest, ROW(residual)(r, rate));
-  if (tempered) r = G(mul)(r, rate);
+  GROUP r = G(fnma)(n, low, near), rest = G(sub)(near, near);
   *scale = G(as_exponent)(shifted);
-  if (EXACT) { /* 1 + r with its residual */
-    const GROUP q = G(polynomial)(r, LOGITS_EXP, LOGITS_EXP_COUNT), sum = G(add)(one, r);
-    const GROUP residual = G(add)(G(sub)(r, G(sub)(sum, one)), rest);
-    return G(add)(sum, G(fma)(G(mul)(r, r), q, residual));
+  if (EXACT) rest = G(sub)(G(sub)(near, r), G(mul)(n, low));
+  if (EXACT && tempered) rest = G(fma)(rest, rate, ROW(residual)(r, rate));
+  if (tempered) r = G(mul)(r, rate);
+  const GROUP q = G(polynomial)(r, LOGITS_EXP, LOGITS_EXP_COUNT);
+  if (EXACT) {
+    const GROUP sum = G(add)(one, r), residual = G(sub)(r, G(sub)(sum, one));
+    *tail = G(fma)(G(mul)(r, r), q, G(add)(residual, rest));
+    return sum;
   }
-  return G(fma)(G(fma)(G(polynomial)(r, LOGITS_EXP, LOGITS_EXP_COUNT), r, one), r, one);
+  *tail = rest;
+  return G(fma)(G(fma)(q, r, one), r, one);
 }
 
 typedef struct {
@@ -103,15 +105,16 @@ INLINE ROW(chain) ROW(new_chain)(void) {
 INLINE void ROW(term)(ROW(chain) * chain, GROUP x, GROUP t, GROUP largest, GROUP magic,
                       GROUP lowest, const ROW(shift) * s, const int tempered, const int clamped) {
   const GROUP zero = G(set)(0), inside = clamped ? G(max)(lowest, x) : x;
-  GROUP scale, e = ROW(exponential)(inside, magic, s, tempered, &scale);
-  if (clamped) e = G(select)(G(less)(x, lowest), zero, e);
+  GROUP scale, tail, e = ROW(exponential)(inside, magic, s, tempered, &scale, &tail);
+  if (clamped) scale = G(select)(G(less)(x, lowest), zero, scale);
   if (DISTANCES && !TARGETS) {
     const GROUP term = G(mul)(e, scale);
     chain->sum = G(add)(chain->sum, term);
     chain->distance = G(fma)(term, G(sub)(largest, inside), chain->distance);
-  } else if (EXACT) { /* 2^n is a power of two: scale * e is exact, and added as sum.h adds terms */
+  } else if (EXACT) { /* times a power of two: exact; added as sum.h adds terms */
     const GROUP term = G(mul)(e, scale), sum = G(add)(chain->sum, term);
-    chain->residual = G(add)(chain->residual, G(sub)(term, G(sub)(sum, chain->sum)));
+    const GROUP residual = G(sub)(term, G(sub)(sum, chain->sum));
+    chain->residual = G(add)(chain->residual, G(fma)(tail, scale, residual));
     chain->sum = sum;
   } else {
     chain->sum = G(fma)(e, scale, chain->sum);

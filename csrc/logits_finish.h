@@ -20,15 +20,19 @@ INLINE NAME(logits, ending)
   const logits64 row = logits64_load(state, r);
   const g64 m = row.largest, zero = g64_set(0), infinity = g64_set(__builtin_inf());
   const m64 far = logits_far(m, unit);
-  g64 first = NAME(logits, first)(m, logits_exponent(m, far, unit), far, unit), low;
-  first = g64_select(g64_equal(first, zero), g64_set(1), first);
+  const g64 one = g64_set(1);
+  pair64 first = NAME(logits, first)(m, logits_exponent(m, far, unit), far, unit);
+  first.high = g64_select(g64_equal(first.high, zero), one, first.high);
   NAME(logits, ending) end;
   end.largest = m;
-  end.sum = g64_div(g64_add(row.sum.high, row.sum.low), first);
-  const g64 product = g64_two_product(end.sum, first, &low);
-  const g64 dropped = g64_add(g64_sub(g64_sub(row.sum.high, product), low), row.sum.low);
-  end.log_sum = g64_log1p_pair(end.sum, g64_div(dropped, first));
-  end.distance = g64_div(g64_add(row.distance.high, row.distance.low), first);
+  end.sum = g64_div(g64_add(row.sum.high, row.sum.low), g64_add(first.high, first.low));
+  g64 low;
+  const g64 product = g64_two_product(end.sum, first.high, &low);
+  g64 dropped = g64_add(g64_sub(g64_sub(row.sum.high, product), low), row.sum.low);
+  dropped = g64_div(g64_fnma(end.sum, first.low, dropped), first.high);
+  end.log_sum = g64_log1p_pair(end.sum, dropped);
+  end.distance =
+      g64_div(g64_add(row.distance.high, row.distance.low), g64_add(first.high, first.low));
   end.distance = g64_mul(end.distance, g64_set(unit->rate));
   const m64 several = m64_and(g64_equal(m, infinity), g64_less(zero, end.sum));
   end.nothing = m64_or(several, g64_equal(m, g64_sub(zero, infinity)));

@@ -86,8 +86,15 @@ static unsigned ROW(sixteen)(const ROW(lanes) * rows, const logits_unit *unit,
   if (s.rate < 1 || s.rate > 1) ROW(lane_terms)(rows, largest, magic, lowest, &s, 1, &sums, &count);
   else ROW(lane_terms)(rows, largest, magic, lowest, &s, 0, &sums, &count);
   const g64 zero = g64_set(0), others = g64_sub(WIDEN(count), g64_set(1));
-  if (m64_any(g64_less(zero, others)))
-    sums.sum = g64_fma(g64_max(others, zero), NAME(logits, first)(m, k, far, unit), sums.sum);
+  if (m64_any(g64_less(zero, others))) {
+    const pair64 first = NAME(logits, first)(m, k, far, unit);
+    const g64 number = g64_max(others, zero);
+    pair64 sum = {sums.sum, sums.low};
+    g64 residual;
+    pair64_add(&sum, g64_two_product(number, first.high, &residual));
+    sums.low = g64_add(sum.low, g64_fma(number, first.low, residual));
+    sums.sum = sum.high;
+  }
   const logits64 row = {m, {sums.sum, sums.low}, {sums.distance, zero}, {sums.weight, zero}};
   logits64_store(&row, state, r);
   if (!m64_any(far) && (!TARGETS || !M(any)(G(less)(sums.target, G(set)(0))))) return 0;

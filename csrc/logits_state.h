@@ -114,12 +114,16 @@ INLINE void pair64_add(pair64 *sum, g64 term) {
 }
 #endif
 
-/* e^((m - s)/T) 2^LOGITS_HEAD, the term that is left out; 0 before the first entry. */
-INLINE g64 NAME(logits, first)(g64 m, g64 k, m64 far, const logits_unit *unit) {
+/* e^((m - s)/T) 2^LOGITS_HEAD as a pair, the term that is left out; 0 before the first entry. */
+INLINE pair64 NAME(logits, first)(g64 m, g64 k, m64 far, const logits_unit *unit) {
   const pair64 rest = logits_rest(m, k, far, unit);
-  const g64 y = g64_mul(g64_exp_pair(rest.high, rest.low), g64_set(0x1p60));
-  const g64 term = LOGITS_HEAD == 60 ? y : g64_mul(y, g64_set(0x1p440));
-  return g64_select(g64_equal(m, g64_set(-__builtin_inf())), g64_set(0), term);
+  const m64 none = g64_equal(m, g64_set(-__builtin_inf()));
+  const g64 zero = g64_set(0), head = g64_set(LOGITS_HEAD == 60 ? 0x1p60 : 0x1p500);
+  g64 residual;
+  const g64 sum = g64_fast_two_sum(g64_set(1), rest.high, &residual);
+  const g64 tail = g64_add(residual, g64_exp_tail(rest));
+  return (pair64){g64_select(none, zero, g64_mul(sum, head)),
+                  g64_select(none, zero, g64_mul(tail, head))};
 }
 
 /* The state for another largest entry, m: sums times e^((s - s')/T), with the term that was left
@@ -142,7 +146,9 @@ INLINE void NAME(logits, raise)(logits64 *row, g64 m, const int targets, const l
   }
   factor = g64_select(raised, factor, one);
   const g64 distance = g64_select(raised, by, zero);
-  pair64_add(&row->sum, g64_select(raised, NAME(logits, first)(old, k, far_old, unit), zero));
+  const pair64 first = NAME(logits, first)(old, k, far_old, unit);
+  pair64_add(&row->sum, g64_select(raised, first.high, zero));
+  pair64_add(&row->sum, g64_select(raised, first.low, zero));
   if (targets) {
     pair64_add(&row->distance, g64_mul(row->weight.high, distance));
   } else {
@@ -165,8 +171,9 @@ INLINE void NAME(logits, join)(const fe_state *state, const fe_state *more, size
     const m64 twice = g64_equal(row.largest, later.largest), far = logits_far(m, &unit);
     NAME(logits, raise)(&row, m, targets, &unit);
     NAME(logits, raise)(&later, m, targets, &unit);
-    const g64 term = NAME(logits, first)(m, logits_exponent(m, far, &unit), far, &unit);
-    pair64_add(&row.sum, g64_select(twice, term, g64_set(0)));
+    const pair64 first = NAME(logits, first)(m, logits_exponent(m, far, &unit), far, &unit);
+    pair64_add(&row.sum, g64_select(twice, first.high, g64_set(0)));
+    pair64_add(&row.sum, g64_select(twice, first.low, g64_set(0)));
     pair64_add(&row.sum, later.sum.high);
     pair64_add(&row.distance, later.distance.high);
     pair64_add(&row.weight, later.weight.high);
