@@ -35,7 +35,8 @@ static const shape shapes[] = {
 /* What operands hold: distributions twice, probabilities, targets of both kinds. */
 enum { FIRST, SECOND, PROBABILITIES, HARD, SOFT, ARRAYS };
 static char *arrays[ARRAYS], *results;
-static double high[MOST_ROWS + FE_LANES], low[MOST_ROWS + FE_LANES];
+static double parts[FE_PARTS][MOST_ROWS + FE_LANES];
+static fe_state state;
 
 /* ---- data ------------------------------------------------------------------------------------ */
 
@@ -90,8 +91,8 @@ __attribute__((noinline)) void counted(const fe_measure *m, fe_real real, const 
   if (m->shape == FE_MAP) {
     m->map[real](block->operand, block->columns, params, results);
   } else {
-    m->accumulate[real](block, params, high, low);
-    m->finish[real](high, low, block->rows, params, results);
+    m->accumulate[real](block, params, &state);
+    m->finish[real](&state, block->rows, params, results);
   }
   __asm__ volatile("" ::: "memory"); /* no jump out of here in place of the last call */
 }
@@ -99,7 +100,7 @@ __attribute__((noinline)) void counted(const fe_measure *m, fe_real real, const 
 static void call(const fe_isa *isa, const fe_measure *m, fe_real real, const shape *s, int first,
                  int second, const char *data) {
   const size_t size = real == FE_F32 ? sizeof(float) : sizeof(double);
-  const fe_params params = {1, 0, -100, exp(-100), 0};
+  const fe_params params = {1, 0, -100, exp(-100), 1, 0};
   fe_block block = {.operand = {arrays[first], arrays[second]},
                     .rows = s->rows,
                     .columns = s->columns,
@@ -108,14 +109,17 @@ static void call(const fe_isa *isa, const fe_measure *m, fe_real real, const sha
     block.stride[i] = (ptrdiff_t)(s->by_columns ? size : s->columns * size);
     block.step[i] = s->by_columns ? s->rows : 0;
   }
-  memset(high, 0, sizeof high), memset(low, 0, sizeof low);
+  for (int k = 0; k < FE_PARTS; k++) state.part[k] = parts[k];
+  fe_begin(m, &state, MOST_ROWS + FE_LANES);
   counted(m, real, &block, &params);
   printf("%s%s float%d %s %s %zu\n", m->name, data, real == FE_F32 ? 32 : 64, s->name, isa->name,
          s->rows * s->columns);
 }
 
 static void call_each(const fe_isa *isa, const fe_measure *m, fe_real real, const shape *s) {
-  if (s->elements != (m->shape == FE_MAP) || (s->by_columns && !m->takes_columns)) return;
+  if (s->elements != (m->shape == FE_MAP) ||
+      (s->by_columns && m->takes_columns <= (s->columns > FE_SHORT)))
+    return;
   const int binary = strncmp(m->name, "binary_", 7) == 0;
   if (binary && m->operands == 2) {
     call(isa, m, real, s, HARD, PROBABILITIES, " hard");

@@ -99,7 +99,7 @@ typedef struct fe_measure {
   fe_shape shape;
   int operands;
   int bits;               /* base 2 is computed in base 2 */
-  int takes_columns;      /* blocks may have a step */
+  int takes_columns;      /* blocks may have a step: of short rows (1), of all (2) */
   int parts;              /* of a state, that it uses */
   int labels;             /* a row has a label, and FE_TARGET is to be filled */
   double bound[FE_REALS]; /* largest error: ulps if at least 0.5, else relative */

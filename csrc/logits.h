@@ -141,6 +141,14 @@ INLINE void ROW(flush)(ROW(sums) * sums, ROW(chain) * chain) {
   *chain = ROW(new_chain)();
 }
 
+/* To what a state has. */
+INLINE void ROW(lift)(ROW(sums) * sums) {
+  const g64 lift = g64_set(LOGITS_LIFT);
+  sums->sum = g64_mul(sums->sum, lift);
+  sums->low = g64_mul(sums->low, lift);
+  if (!TARGETS) sums->distance = g64_mul(sums->distance, lift);
+}
+
 /* ---- the loop ---------------------------------------------------------------------------------
  */
 
@@ -314,6 +322,7 @@ static unsigned ROW(add_leaf)(const ROW(leaf) * given, const ROW(leaf) * next, R
     if (groups * FE_LANES < leaf.count && !(odd == groups && excluded < leaf.count))
       ROW(odd_group)(&leaf, groups, leaf.count, next, &s, &sums);
     noted = next->count / FE_LANES < groups ? next->count / FE_LANES : groups;
+    ROW(lift)(&sums);
     const sum64 sum = {sums.sum, sums.low};
     sum64_collect(&sum, state->part[FE_HIGH] + r, state->part[FE_LOW] + r);
     if (DISTANCES) {

@@ -21,7 +21,7 @@ INLINE NAME(logits, ending)
   const g64 m = row.largest, zero = g64_set(0), infinity = g64_set(__builtin_inf());
   const m64 far = logits_far(m, unit);
   const g64 one = g64_set(1);
-  pair64 first = NAME(logits, first)(m, logits_exponent(m, far, unit), far, unit);
+  pair64 first = logits_first(m, logits_exponent(m, far, unit), far, unit);
   first.high = g64_select(g64_equal(first.high, zero), one, first.high);
   NAME(logits, ending) end;
   end.largest = m;
@@ -31,6 +31,7 @@ INLINE NAME(logits, ending)
   g64 dropped = g64_add(g64_sub(g64_sub(row.sum.high, product), low), row.sum.low);
   dropped = g64_div(g64_fnma(end.sum, first.low, dropped), first.high);
   end.log_sum = g64_log1p_pair(end.sum, dropped);
+  end.log_sum.high = g64_select(g64_equal(end.sum, end.sum), end.log_sum.high, end.sum); /* NaN */
   end.distance =
       g64_div(g64_add(row.distance.high, row.distance.low), g64_add(first.high, first.low));
   end.distance = g64_mul(end.distance, g64_set(unit->rate));

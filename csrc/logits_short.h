@@ -85,9 +85,10 @@ static unsigned ROW(sixteen)(const ROW(lanes) * rows, const logits_unit *unit,
   ROW(sums) sums = ROW(no_sums)();
   if (s.rate < 1 || s.rate > 1) ROW(lane_terms)(rows, largest, magic, lowest, &s, 1, &sums, &count);
   else ROW(lane_terms)(rows, largest, magic, lowest, &s, 0, &sums, &count);
+  ROW(lift)(&sums);
   const g64 zero = g64_set(0), others = g64_sub(WIDEN(count), g64_set(1));
   if (m64_any(g64_less(zero, others))) {
-    const pair64 first = NAME(logits, first)(m, k, far, unit);
+    const pair64 first = logits_first(m, k, far, unit);
     const g64 number = g64_max(others, zero);
     pair64 sum = {sums.sum, sums.low};
     g64 residual;

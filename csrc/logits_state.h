@@ -17,9 +17,11 @@
  * Rows with |m| so large that k is no small integer are worked on as x - m, with s = 0 instead:
  * what is within reach of such an m differs from it exactly.
  *
- * Everything is multiplied by 2^LOGITS_HEAD, to reach farther down: to e^-128 in float.
+ * Sums of exponentials are multiplied by 2^500, to reach farther down; made in float they have
+ * 2^LOGITS_HEAD = 2^60 at first, which reaches e^-128.
  */
 #undef LOGITS_HEAD
+#undef LOGITS_LIFT
 #undef LOGITS_BIAS
 #undef LOGITS_MAGIC
 #undef LOGITS_EXP
@@ -27,12 +29,14 @@
 #define LOGITS_FAR 0x1p18 /* of k: integers up to there, times T log 2 to 32 bits, are exact */
 #if REAL == 32 && FE_FMA
 #define LOGITS_HEAD 60
+#define LOGITS_LIFT 0x1p440 /* to 2^500 */
 #define LOGITS_BIAS 127
 #define LOGITS_MAGIC 0x1.8p23
 #define LOGITS_EXP FE_EXP_F32
 #define LOGITS_EXP_COUNT 5
 #else
 #define LOGITS_HEAD 500
+#define LOGITS_LIFT 1.0
 #define LOGITS_BIAS 1023
 #define LOGITS_MAGIC 0x1.8p52
 #define LOGITS_EXP FE_EXP_F64
@@ -107,24 +111,24 @@ INLINE void logits64_store(const logits64 *row, const fe_state *state, size_t r)
   g64_store(state->part[FE_WEIGHT_LOW] + r, row->weight.low);
 }
 
-INLINE void pair64_add(pair64 *sum, g64 term) {
-  g64 residual;
-  sum->high = g64_two_sum(sum->high, term, &residual);
-  sum->low = g64_add(sum->low, residual);
-}
-#endif
-
-/* e^((m - s)/T) 2^LOGITS_HEAD as a pair, the term that is left out; 0 before the first entry. */
-INLINE pair64 NAME(logits, first)(g64 m, g64 k, m64 far, const logits_unit *unit) {
+/* e^((m - s)/T) 2^500 as a pair, the term that is left out; 0 before the first entry. */
+INLINE pair64 logits_first(g64 m, g64 k, m64 far, const logits_unit *unit) {
   const pair64 rest = logits_rest(m, k, far, unit);
   const m64 none = g64_equal(m, g64_set(-__builtin_inf()));
-  const g64 zero = g64_set(0), head = g64_set(LOGITS_HEAD == 60 ? 0x1p60 : 0x1p500);
+  const g64 zero = g64_set(0), head = g64_set(0x1p500);
   g64 residual;
   const g64 sum = g64_fast_two_sum(g64_set(1), rest.high, &residual);
   const g64 tail = g64_add(residual, g64_exp_tail(rest));
   return (pair64){g64_select(none, zero, g64_mul(sum, head)),
                   g64_select(none, zero, g64_mul(tail, head))};
 }
+
+INLINE void pair64_add(pair64 *sum, g64 term) {
+  g64 residual;
+  sum->high = g64_two_sum(sum->high, term, &residual);
+  sum->low = g64_add(sum->low, residual);
+}
+#endif
 
 /* The state for another largest entry, m: sums times e^((s - s')/T), with the term that was left
  * out. Before the first entry, and where m is the old one, nothing changes. */
@@ -146,7 +150,7 @@ INLINE void NAME(logits, raise)(logits64 *row, g64 m, const int targets, const l
   }
   factor = g64_select(raised, factor, one);
   const g64 distance = g64_select(raised, by, zero);
-  const pair64 first = NAME(logits, first)(old, k, far_old, unit);
+  const pair64 first = logits_first(old, k, far_old, unit);
   pair64_add(&row->sum, g64_select(raised, first.high, zero));
   pair64_add(&row->sum, g64_select(raised, first.low, zero));
   if (targets) {
@@ -171,7 +175,7 @@ INLINE void NAME(logits, join)(const fe_state *state, const fe_state *more, size
     const m64 twice = g64_equal(row.largest, later.largest), far = logits_far(m, &unit);
     NAME(logits, raise)(&row, m, targets, &unit);
     NAME(logits, raise)(&later, m, targets, &unit);
-    const pair64 first = NAME(logits, first)(m, logits_exponent(m, far, &unit), far, &unit);
+    const pair64 first = logits_first(m, logits_exponent(m, far, &unit), far, &unit);
     pair64_add(&row.sum, g64_select(twice, first.high, g64_set(0)));
     pair64_add(&row.sum, g64_select(twice, first.low, g64_set(0)));
     pair64_add(&row.sum, later.sum.high);

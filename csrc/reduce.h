@@ -44,7 +44,7 @@
 
 enum {
 #if FAST && defined(WEIGHTED)
-  ROW(takes_columns) = 1
+  ROW(takes_columns) = 2
 #else
   ROW(takes_columns) = 0
 #endif

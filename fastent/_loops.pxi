@@ -64,7 +64,7 @@ cdef int open_scratch(Scratch *scratch, const fe_measure *measure, const Work *w
     cdef bint tile = False, by_columns = False, fetched = False
     cdef int k
     memset(scratch, 0, sizeof(Scratch))
-    scratch.by_columns = (measure.takes_columns and not normalize and n > 1
+    scratch.by_columns = (measure.takes_columns > (n > FE_SHORT) and not normalize and n > 1
                           and rows >= (2 if n <= FE_SHORT else SHORT_RUN))
     for k in range(work.operands):
         scratch.by_columns = (scratch.by_columns and work.in_place[k] and work.outer[k] == size

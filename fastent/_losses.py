@@ -10,6 +10,7 @@ from fastent import _core
 from fastent._arrays import Array, as_array, check_integers, kernel_dtype
 from fastent._check import check_rows
 from fastent._elements import map_elements
+from fastent._labels import check_label_dtype, check_labels
 from fastent._lazy import call_lazily, is_lazy, lazy_operands
 from fastent._plan import (
     Rows,
@@ -173,11 +174,11 @@ def log_loss(
             labels, prob, axis, base, log_floor, keepdims, out, reduction, weight, check
         )
     indices = as_array(labels, "labels")
-    _check_integers(indices)
+    check_label_dtype(indices, "labels")
     array = as_array(prob, "prob")
     check_integers(array, "prob")
     if array.ndim == 1:
-        _check_labels(indices, 2, "a 1-D prob holds the probabilities of class 1")
+        check_labels(indices, 2, "a 1-D prob holds the probabilities of class 1")
         if indices.shape != array.shape:
             raise ValueError(f"labels has shape {indices.shape} and prob has shape {array.shape}")
         names, operands = ("labels", "prob"), (indices, array)
@@ -206,7 +207,7 @@ def log_loss(
             f"labels has shape {indices.shape}, but prob of shape {array.shape} has rows of shape "
             f"{rows.shape[:-1]} (axis={axis})"
         )
-    _check_labels(indices, rows.shape[-1], "the length of prob's axis")
+    check_labels(indices, rows.shape[-1], "the length of prob's axis")
     dtype = kernel_dtype([array])
     if check:
         check_rows(Rows([array], ["prob"], position), ["prob"], dtype, False)
@@ -242,7 +243,7 @@ def _log_loss_lazily(
 ) -> Any:
     """Return the Dask array that the same call on its blocks makes up."""
     operands = lazy_operands((labels, prob), ("labels", "prob"), out)
-    _check_integers(operands[0])
+    check_label_dtype(operands[0], "labels")
     prob = operands[1]
     flat = prob.ndim == 1
     place = prob.ndim if flat else normalize_axis_index(axis, prob.ndim)
@@ -291,26 +292,4 @@ def _log_loss_block(
         reduction=reduction,
         weight=weight,
         check=check,
-    )
-
-
-def _check_integers(labels: Any) -> None:
-    """Raise a TypeError unless labels are integers."""
-    if labels.dtype.kind not in "biu":
-        raise TypeError(
-            f"labels has dtype {labels.dtype}: class indices are integers, "
-            "such as labels.astype(np.int64)"
-        )
-
-
-def _check_labels(labels: Array, classes: int, reason: str) -> None:
-    """Raise a ValueError that names the first label out of range."""
-    if labels.size == 0 or (labels.min() >= 0 and labels.max() < classes):
-        return
-    bad = (labels < 0) | (labels >= classes)
-    place = np.unravel_index(int(np.argmax(bad)), bad.shape)
-    index = int(place[0]) if len(place) == 1 else tuple(int(i) for i in place)
-    raise ValueError(
-        f"labels: element {index} is {labels[place]}, but there are {classes} classes, "
-        f"0 to {classes - 1} ({reason})"
     )

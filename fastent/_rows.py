@@ -51,7 +51,9 @@ def reduce_rows(
     logits.
     """
     logits = temperature is not None
-    vector = parameters(measure, base, log_floor, normalize, 1.0 if temperature is None else temperature)
+    vector = parameters(
+        measure, base, log_floor, normalize, 1.0 if temperature is None else temperature
+    )
     arrays = values
     plain = all(type(value) is np.ndarray for value in values)
     if not plain or weight is not None:

@@ -143,6 +143,25 @@ def binary_cross_entropy_with_logits(target: Any, logits: Any, base: float | Non
     return _in_base(np.where(t > 1, np.nan, loss), base)
 
 
+def logsumexp(x: Any) -> Any:
+    """Log sum exp(x), shifted by the largest entry."""
+    x = np.asarray(x, dtype=np.float64)
+    m = x.max(-1)
+    return m + np.log(np.exp(x - m[..., None]).sum(-1))
+
+
+def softmax_entropy(x: Any) -> Any:
+    """-sum p log p of p = softmax(x)."""
+    log_p = np.asarray(x, dtype=np.float64) - logsumexp(x)[..., None]
+    return -_times(np.exp(log_p), log_p).sum(-1)
+
+
+def softmax_cross_entropy(labels: Any, x: Any) -> Any:
+    """-log softmax(x)[label]."""
+    x = np.asarray(x, dtype=np.float64)
+    return logsumexp(x) - np.take_along_axis(x, np.asarray(labels)[..., None], -1)[..., 0]
+
+
 # --- accuracy: exact numbers ---------------------------------------------------------------------
 
 MP: Callable[..., Any] = np.frompyfunc(mpf, 1, 1)

@@ -1,0 +1,319 @@
+"""Measures of rows of logits: log-sum-exp, and entropy and cross entropy of their softmax."""
+
+from functools import partial
+from typing import Any
+
+import numpy as np
+from numpy.lib.array_utils import normalize_axis_index
+
+from fastent import _core
+from fastent._arrays import Array, as_array, kernel_dtype
+from fastent._labels import check_class_weight, check_label_dtype, check_labels, row_weights
+from fastent._lazy import call_lazily, is_lazy, lazy_operands
+from fastent._plan import (
+    Axis,
+    check_out,
+    check_reduction,
+    deliver,
+    parameters,
+    result_array,
+    weigh,
+    weight_beside,
+)
+from fastent._rows import reduce_rows
+
+LOGSUMEXP = _core.measures["logsumexp"]
+SOFTMAX_ENTROPY = _core.measures["softmax_entropy"]
+SOFTMAX_CROSS_ENTROPY = _core.measures["softmax_cross_entropy"]
+SOFTMAX_CROSS_ENTROPY_OF_TARGETS = _core.measures["softmax_cross_entropy_of_targets"]
+
+
+def logsumexp(
+    logits: Any,
+    *,
+    axis: Axis = -1,
+    temperature: float = 1.0,
+    keepdims: bool = False,
+    out: Array | None = None,
+) -> Any:
+    """Return the logarithm of the sum of exponentials of each row.
+
+    Parameters
+    ----------
+    logits : array_like
+        Rows along `axis`.
+    axis : int, tuple of int or None
+        Along which a row lies; several axes, or all (None), count as one.
+    temperature : float
+        Logits are divided by it.
+    keepdims : bool
+        Leave the row's axes in the result, with length 1.
+    out : ndarray, optional
+        Takes the result.
+
+    Returns
+    -------
+    ndarray or scalar
+        One number a row: the shape of the input without `axis`; float32 for float32 and float16
+        input, else float64.
+
+    Notes
+    -----
+    log sum exp(logits / temperature) [1]_, without overflow. An empty row, and one of -inf alone,
+    gives -inf; NaN gives NaN.
+
+    References
+    ----------
+    .. [1] P. Blanchard, D. J. Higham and N. J. Higham, "Accurately computing the log-sum-exp and
+       softmax functions", 2021.
+
+    Examples
+    --------
+    >>> import fastent as fe
+    >>> print(fe.logsumexp([[0.0, 0.0], [1000.0, -1000.0]]))
+    [6.93147181e-01 1.00000000e+03]
+    """
+    settings = (None, None, False, keepdims, out, "none", None, False, False)
+    return reduce_rows(LOGSUMEXP, ("logits",), (logits,), axis, *settings, temperature)
+
+
+def softmax_entropy(
+    logits: Any,
+    *,
+    axis: Axis = -1,
+    base: float | None = None,
+    temperature: float = 1.0,
+    keepdims: bool = False,
+    out: Array | None = None,
+    reduction: str = "none",
+    weight: Any = None,
+) -> Any:
+    """Return the entropy of the softmax of each row of logits, without making the softmax.
+
+    Parameters
+    ----------
+    logits : array_like
+        Rows along `axis`; -inf is a class of probability 0.
+    axis : int, tuple of int or None
+        Along which a distribution lies; several axes, or all (None), count as one.
+    base : float, optional
+        Of the logarithm: nats by default, 2 for bits.
+    temperature : float
+        Logits are divided by it.
+    keepdims : bool
+        Leave the distribution's axes in the result, with length 1.
+    out : ndarray, optional
+        Takes the result.
+    reduction : {"none", "mean", "sum", "weighted_mean"}
+        One number a row, or their mean, sum, or mean weighted by `weight`.
+    weight : array_like, optional
+        Multiplies the results, with whose shape it broadcasts. The mean divides by the number of
+        rows, the weighted mean by the sum of the weights.
+
+    Returns
+    -------
+    ndarray or scalar
+        One number a row: the shape of the input without `axis`; float32 for float32 and float16
+        input, else float64.
+
+    Notes
+    -----
+    -sum p log p of p = softmax(logits / temperature) [1]_, as log S + sum e^(x - m) (m - x) / S
+    with m the largest logit and S = sum e^(x - m): every digit of rows that are all but certain. A
+    row of -inf alone, several +inf and NaN give NaN.
+
+    References
+    ----------
+    .. [1] C. E. Shannon, "A Mathematical Theory of Communication", 1948.
+
+    Examples
+    --------
+    >>> import fastent as fe
+    >>> print(fe.softmax_entropy([[0.0, 0.0], [50.0, 0.0]], base=2))
+    [1.0000000e+00 1.4191249e-20]
+    """
+    settings = (base, None, False, keepdims, out, reduction, weight, False, False)
+    return reduce_rows(SOFTMAX_ENTROPY, ("logits",), (logits,), axis, *settings, temperature)
+
+
+def softmax_cross_entropy(
+    target: Any,
+    logits: Any,
+    *,
+    axis: int = -1,
+    base: float | None = None,
+    temperature: float = 1.0,
+    keepdims: bool = False,
+    out: Array | None = None,
+    reduction: str = "none",
+    weight: Any = None,
+    class_weight: Any = None,
+    ignore_index: int | None = None,
+) -> Any:
+    """Return the cross entropy of the softmax of each row of logits, without making the softmax.
+
+    Unlike ``torch.nn.CrossEntropyLoss`` the target comes first, classes lie along the last axis by
+    default, and nothing is averaged unless asked for.
+
+    Parameters
+    ----------
+    target : array_like
+        What is true. Class indices: integers, of the shape of `logits` without `axis`. Or
+        distributions over the classes: as many axes as `logits`, or floating-point numbers.
+    logits : array_like
+        Scores of the classes along `axis`; -inf is a class of probability 0.
+    axis : int
+        Along which the classes lie.
+    base : float, optional
+        Of the logarithm: nats by default, 2 for bits.
+    temperature : float
+        Logits are divided by it.
+    keepdims : bool
+        Leave the classes' axis in the result, with length 1.
+    out : ndarray, optional
+        Takes the result.
+    reduction : {"none", "mean", "sum", "weighted_mean"}
+        One loss a row, or their mean, sum, or mean weighted by `weight`.
+    weight : array_like, optional
+        Multiplies the results, with whose shape it broadcasts. The weighted mean divides by its
+        sum.
+    class_weight : array_like, optional
+        A weight a class, by which a row's loss is multiplied: that of its label. The mean divides
+        by the sum of those of all rows, as PyTorch's does.
+    ignore_index : int, optional
+        Rows of this label cost 0 and are left out of means.
+
+    Returns
+    -------
+    ndarray or scalar
+        One number a row; float32 for float32 and float16 `logits`, else float64.
+
+    Notes
+    -----
+    -log softmax(logits / temperature)[label], or -sum target log softmax(logits / temperature)
+    [1]_; the logits are read once. The losses of confident rows keep their digits: one of 1e-20 is
+    1e-20, not 0. A label out of range is a ValueError. A language model's perplexity of a text is
+    exp of the mean of these losses.
+
+    References
+    ----------
+    .. [1] C. M. Bishop, "Pattern Recognition and Machine Learning", 2006, equation 4.108.
+
+    Examples
+    --------
+    >>> import fastent as fe
+    >>> print(fe.softmax_cross_entropy([0, 1], [[50.0, 0.0], [0.0, 0.0]], base=2))
+    [2.78259784e-22 1.00000000e+00]
+    >>> print(fe.softmax_cross_entropy([[0.5, 0.5]], [[1.0, 1.0]], base=2, reduction="mean"))
+    1.0
+    """
+    check_reduction(reduction, weight, keepdims)
+    lazy = any(map(is_lazy, (target, logits, weight)))
+    true = target if is_lazy(target) else as_array(target, "target")
+    scores = logits if is_lazy(logits) else as_array(logits, "logits")
+    position = normalize_axis_index(axis, scores.ndim) if scores.ndim else 0
+    if not _are_labels(true, scores, position):
+        if class_weight is not None or ignore_index is not None:
+            raise TypeError(
+                "class_weight and ignore_index go with class indices, but target holds "
+                f"distributions (dtype {true.dtype}, shape {true.shape})"
+            )
+        return reduce_rows(
+            SOFTMAX_CROSS_ENTROPY_OF_TARGETS,
+            ("target", "logits"),
+            (target, logits),
+            axis,
+            base,
+            None,
+            False,
+            keepdims,
+            out,
+            reduction,
+            weight,
+            False,
+            additive=False,
+            temperature=temperature,
+        )
+    if lazy:
+        if reduction in ("mean", "weighted_mean") and not (class_weight is ignore_index is None):
+            raise TypeError(
+                "a mean with class_weight or ignore_index has a divisor that Dask's blocks do not "
+                'carry: divide reduction="sum" by the sum of class_weight[target]'
+            )
+        settings = (axis, base, temperature, class_weight, ignore_index)
+        return call_lazily(
+            partial(_labels_block, *settings),
+            lazy_operands((target, logits), ("target", "logits"), out),
+            ("target", "logits"),
+            (False, True),
+            (position - scores.ndim,),
+            kernel_dtype([scores]),
+            keepdims,
+            reduction,
+            weight,
+        )
+    rows = np.moveaxis(scores, position, -1)
+    reason = "the length of logits' axis"
+    check_labels(true, rows.shape[-1], reason, "target", ignore_index)
+    class_weights = check_class_weight(class_weight, rows.shape[-1])
+    if weight is not None:
+        weight = as_array(weight_beside(out, weight), "weight")
+    how, weights, divisor = row_weights(true, weight, class_weights, ignore_index, reduction)
+    vector = parameters(SOFTMAX_CROSS_ENTROPY, base, temperature=temperature)
+    ignored = float("nan") if ignore_index is None else float(ignore_index)
+    dtype = kernel_dtype([scores])
+    if reduction != "none":
+        total, _ = SOFTMAX_CROSS_ENTROPY.reduced(
+            (rows,), 1, vector, dtype, how, weights, true, ignored
+        )
+        if divisor is not None:
+            with np.errstate(all="ignore"):
+                total = dtype.type(np.float64(total) / divisor)
+        return deliver(total, out)
+    shape = scores.shape[:position] + (1,) * keepdims + scores.shape[position + 1 :]
+    check_out(out, shape, dtype)
+    result = result_array(out, shape, dtype, (scores, true))
+    flat = np.squeeze(result, axis=position) if keepdims else result
+    SOFTMAX_CROSS_ENTROPY.rows((rows,), 1, vector, flat, true, ignored)
+    weigh(flat, weights)
+    return deliver(result, out)
+
+
+def _are_labels(target: Any, logits: Any, position: int) -> bool:
+    """Whether a target holds class indices; else it holds distributions."""
+    rows = logits.shape[:position] + logits.shape[position + 1 :]
+    if target.dtype.kind in "biu" and target.ndim < max(logits.ndim, 1):
+        if target.shape != rows:
+            raise ValueError(
+                f"target has shape {target.shape}, but logits of shape {logits.shape} has rows of "
+                f"shape {rows} (class indices: one a row)"
+            )
+        return True
+    if target.dtype.kind not in "biu" and target.shape == rows and target.shape != logits.shape:
+        check_label_dtype(target, "target")
+    return False
+
+
+def _labels_block(
+    axis: int,
+    base: float | None,
+    temperature: float,
+    class_weight: Any,
+    ignore_index: int | None,
+    operands: tuple[Any, ...],
+    weight: Any,
+    reduction: str,
+    keepdims: bool,
+) -> Any:
+    """Return the cross entropy of a block of a Dask array."""
+    return softmax_cross_entropy(
+        *operands,
+        axis=axis,
+        base=base,
+        temperature=temperature,
+        keepdims=keepdims,
+        reduction=reduction,
+        weight=weight,
+        class_weight=class_weight,
+        ignore_index=ignore_index,
+    )
