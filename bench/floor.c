@@ -121,11 +121,10 @@ float floor_work(size_t rounds) {
   for (int i = 0; i < 8; i++) scale[i] = 0.5F, offset[i] = 1.0F;
   for (int i = 0; i < 12; i++) x[i] = offset * (float)(i + 1);
   for (size_t r = 0; r < rounds; r++) {
-#define PUSH(i) x[i] = x[i] * scale + offset;
-    PUSH(0)
-    PUSH(1)
-    PUSH(2) PUSH(3) PUSH(4) PUSH(5) PUSH(6) PUSH(7) PUSH(8) PUSH(9) PUSH(10) PUSH(11) a += 1,
-        b += 1, c += 1, d += 1;
+#define PUSH(i) x[i] = x[i] * scale + offset
+    PUSH(0), PUSH(1), PUSH(2), PUSH(3), PUSH(4), PUSH(5);
+    PUSH(6), PUSH(7), PUSH(8), PUSH(9), PUSH(10), PUSH(11);
+    a += 1, b += 1, c += 1, d += 1;
     OPAQUE(a);
     OPAQUE(b);
     OPAQUE(c);
