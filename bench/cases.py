@@ -9,7 +9,7 @@ import numpy as np
 
 import fastent
 from bench import floor
-from bench.data import Array, distributions, hard_targets, probabilities
+from bench.data import Array, distributions, hard_targets, logits, probabilities
 from bench.peers import Call, as_peer, peer_calls
 
 Arrays = tuple[Array, ...]
@@ -19,6 +19,7 @@ TOLERANCE = {"float32": 2e-6, "float64": 1e-11}  # relative, ours against the re
 PEER_TOLERANCE = {"float32": 1e-3, "float64": 1e-6}
 DTYPES = ("float32", "float64")
 LAYOUTS = ("2", "3", "10", "32", "100", "1000", "50257", "1e8", "10@0", "1000@0")
+LOGITS_LAYOUTS = ("10", "1000", "50257", "128000", "10@0")
 SHORT_ROW = 10  # columns, up to which writing the results is worth measuring on its own
 
 # (measure, columns) -> ratio to the floor on two threads (float32, float64), then cycles an
@@ -34,6 +35,10 @@ GOALS: dict[tuple[str, str], tuple[float, float, float, float]] = {
     ("bce_mean_hard", "-"): (1.3, 1.12, 1.75, 1.9),
     ("bce_mean_soft", "-"): (1.7, 1.8, 2.2, 4.6),
     ("bce_logits_mean", "-"): (1.2, 1.4, 1.45, 4.0),
+    ("softmax_cross_entropy", "1000"): (1.6, 2.2, 1.45, 3.0),
+    ("softmax_cross_entropy", "50257"): (1.5, 2.2, 1.35, 2.8),
+    ("softmax_entropy", "1000"): (1.65, 2.4, 1.5, 3.2),
+    ("softmax_entropy", "50257"): (1.65, 2.4, 1.5, 3.2),
 }
 AXIS_0_FACTOR = 1.5  # what another axis may cost, times the contiguous goal
 
@@ -53,6 +58,16 @@ def _picked(labels: Array, table: Array, axis: int) -> Array:
     return np.asarray(-np.log(np.take_along_axis(table, indices, axis).squeeze(axis)))
 
 
+def _log_softmax(logits: Array, axis: int) -> Array:
+    shifted = logits - logits.max(axis, keepdims=True)
+    return np.asarray(shifted - np.log(np.exp(shifted).sum(axis, keepdims=True)))
+
+
+def _softmax_entropy(logits: Array, axis: int) -> Array:
+    log_p = _log_softmax(logits, axis)
+    return np.asarray(-(np.exp(log_p) * log_p).sum(axis))
+
+
 # ---- measures -----------------------------------------------------------------------------------
 
 
@@ -60,7 +75,7 @@ def _picked(labels: Array, table: Array, axis: int) -> Array:
 class Measure:
     """How one measure is made, called, checked and compared."""
 
-    operands: str  # "p", "p q", "labels p": rows; "prob", "hard prob", ...: elements
+    operands: str  # "p", "p q", "labels logits": rows; "prob", "hard prob", ...: elements
     ours: Call
     reference: Callable[[Arrays, int], Any]
     peers: str  # a key of EXPRESSIONS
@@ -99,6 +114,18 @@ MEASURES: dict[str, Measure] = {
         lambda a, axis, out: fastent.log_loss(*a, axis=axis, out=out),
         lambda a, axis: _picked(a[0], a[1], axis),
         "log_loss",
+    ),
+    "softmax_cross_entropy": Measure(
+        "labels logits",
+        lambda a, axis, out: fastent.softmax_cross_entropy(*a, axis=axis, out=out),
+        lambda a, axis: _picked(a[0], np.exp(_log_softmax(a[1], axis)), axis),
+        "softmax_cross_entropy",
+    ),
+    "softmax_entropy": Measure(
+        "logits",
+        lambda a, axis, out: fastent.softmax_entropy(*a, axis=axis, out=out),
+        lambda a, axis: _softmax_entropy(a[0], axis),
+        "softmax_entropy",
     ),
     "bce_mean_hard": Measure(
         "hard prob",
@@ -233,10 +260,11 @@ class Case:
                 return hard_targets(2, prob), judged
             return (probabilities(2, nbytes, self.dtype), prob) if "soft" in operands else (prob,)
         seeds = (1, 2) if operands == "p q" else (1,)
-        arrays = tuple(distributions(seed, nbytes, self.columns, self.dtype) for seed in seeds)
+        make = logits if "logits" in operands else distributions
+        arrays = tuple(make(seed, nbytes, self.columns, self.dtype) for seed in seeds)
         if self.axis == 0:
             arrays = tuple(np.ascontiguousarray(array.T) for array in arrays)
-        if operands != "labels p":
+        if "labels" not in operands:
             return arrays
         rows = arrays[0].size // self.columns
         return np.random.default_rng(3).integers(0, self.columns, rows), *arrays
@@ -256,7 +284,8 @@ class Case:
             target = None if out is None else as_peer(name, out)
             calls[name] = partial(call, inputs, self.axis, target)
         least = partial(self._read, arrays, out)
-        return Job(self, arrays, ours, into, least, calls, arrays[0].size)
+        entries = arrays[0 if measure.operands == "labels p" else -1].size
+        return Job(self, arrays, ours, into, least, calls, entries)
 
     def _read(self, arrays: Arrays, out: Array | None) -> None:
         """Do the least that any program must, on as many threads as fastent uses."""
@@ -266,13 +295,15 @@ class Case:
         elif MEASURES[self.measure].operands == "labels p":
             floor.pick(arrays[0], arrays[1], self.axis, threads=threads)
         else:
-            floor.read(*arrays, threads=threads)
+            floor.read(*(a for a in arrays if a.dtype == self.dtype), threads=threads)
 
 
 def _layouts(measure: str) -> tuple[str, ...]:
     """Return the layouts that say something about a measure."""
     if "prob" in MEASURES[measure].operands:
         return ("-",)
+    if "logits" in MEASURES[measure].operands:
+        return LOGITS_LAYOUTS
     if measure == "log_loss":  # too few rows to time at 50257 and more
         return tuple(layout for layout in LAYOUTS if layout not in ("50257", "1e8"))
     return LAYOUTS

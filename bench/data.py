@@ -45,6 +45,17 @@ def distributions(seed: int, nbytes: int, columns: int, dtype: str) -> Array:
     return _fill(max(1, nbytes // row_bytes), dtype, make, row_bytes)
 
 
+def logits(seed: int, nbytes: int, columns: int, dtype: str) -> Array:
+    """Rows of scores from a normal distribution of width 3."""
+    rng = np.random.default_rng(seed)
+
+    def make(rows: int) -> Array:
+        return np.asarray(3 * rng.standard_normal((rows, columns)))
+
+    row_bytes = columns * np.dtype(dtype).itemsize
+    return _fill(max(1, nbytes // row_bytes), dtype, make, row_bytes)
+
+
 def probabilities(seed: int, nbytes: int, dtype: str) -> Array:
     """Predictions of a two-class model: a sigmoid of logits of width 3, none of them 0 or 1."""
     rng = np.random.default_rng(seed)

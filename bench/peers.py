@@ -101,6 +101,30 @@ def _numpy_picked(labels: Any, table: Any, axis: int) -> Any:
     return -np.log(np.squeeze(entries, axis))
 
 
+def _numpy_logsumexp(x: Any, axis: int) -> Any:
+    largest = x.max(axis, keepdims=True)
+    return np.squeeze(largest, axis) + np.log(np.exp(x - largest).sum(axis))
+
+
+def _numpy_softmax_cross_entropy(labels: Any, x: Any, axis: int) -> Any:
+    entries = np.take_along_axis(x, np.expand_dims(labels, axis), axis)
+    return _numpy_logsumexp(x, axis) - np.squeeze(entries, axis)
+
+
+def _scipy_softmax_cross_entropy(labels: Any, x: Any, axis: int) -> Any:
+    log_p = _load("scipy.special").log_softmax(x, axis=axis)
+    return -np.squeeze(np.take_along_axis(log_p, np.expand_dims(labels, axis), axis), axis)
+
+
+def _numpy_softmax_entropy(x: Any, axis: int) -> Any:
+    log_p = x - np.expand_dims(_numpy_logsumexp(x, axis), axis)
+    return -(np.exp(log_p) * log_p).sum(axis)
+
+
+def _scipy_softmax_entropy(x: Any, axis: int) -> Any:
+    return _load("scipy.special").entr(_load("scipy.special").softmax(x, axis=axis)).sum(axis)
+
+
 def _into(result: Any, out: Any) -> Any:
     """Write a result where the caller wants it."""
     if out is None:
@@ -125,6 +149,14 @@ EXPRESSIONS: dict[str, dict[str, Call]] = {
     "kl_divergence": {
         "numpy": lambda a, axis, out: (a[0] * np.log(a[0] / a[1])).sum(axis),
         "scipy": lambda a, axis, out: _load("scipy.stats").entropy(*a, axis=axis),
+    },
+    "softmax_cross_entropy": {
+        "numpy": lambda a, axis, out: _numpy_softmax_cross_entropy(a[0], a[1], axis),
+        "scipy": lambda a, axis, out: _scipy_softmax_cross_entropy(a[0], a[1], axis),
+    },
+    "softmax_entropy": {
+        "numpy": lambda a, axis, out: _numpy_softmax_entropy(a[0], axis),
+        "scipy": lambda a, axis, out: _scipy_softmax_entropy(a[0], axis),
     },
     "binary_cross_entropy_mean": {
         "numpy": lambda a, axis, out: _numpy_bce(*a).mean(),

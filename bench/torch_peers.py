@@ -61,6 +61,17 @@ def log_loss(a: Inputs, axis: int, out: Any) -> Any:
     return -a[1].gather(axis, a[0].unsqueeze(axis)).squeeze(axis).log()
 
 
+def softmax_cross_entropy(a: Inputs, axis: int, out: Any) -> Any:
+    """Return the library's own loss, which wants classes along axis 1."""
+    return functional.cross_entropy(a[1].movedim(axis, 1), a[0], reduction="none")
+
+
+def softmax_entropy(a: Inputs, axis: int, out: Any) -> Any:
+    """-sum p log p of log p = log_softmax(logits)."""
+    log_p = torch.log_softmax(a[0], axis)
+    return -(log_p.exp() * log_p).sum(axis)
+
+
 EXPRESSIONS: dict[str, Callable[[Inputs, int, Any], Any]] = {
     function.__name__: function
     for function in (
@@ -73,5 +84,7 @@ EXPRESSIONS: dict[str, Callable[[Inputs, int, Any], Any]] = {
         binary_cross_entropy,
         surprisal,
         log_loss,
+        softmax_cross_entropy,
+        softmax_entropy,
     )
 }
