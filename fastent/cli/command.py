@@ -14,7 +14,7 @@ from fastent.cli.errors import CommandError, UseError
 from fastent.cli.measures import MEASURES, Measure, find_measure
 
 if TYPE_CHECKING:
-    from fastent.cli.score import Result
+    from fastent.cli.score import Request, Result
 
 
 class OneLineErrors(click.Group):
@@ -103,6 +103,12 @@ def command(context: click.Context) -> None:
     type=click.Path(path_type=Path),
     help="The second operand, what is judged: q, prob.",
 )
+@click.option(
+    "--labels",
+    metavar="FILE",
+    type=click.Path(path_type=Path),
+    help="The class indices; INPUT then holds what is judged: prob, logits.",
+)
 @click.option("--axis", type=int, default=-1, show_default=True, help="Where a distribution lies.")
 @click.option("--base", type=float, callback=_parse_base, help="Of the logarithm; default e.")
 @click.option("--normalize", is_flag=True, help="The values are weights or counts.")
@@ -113,6 +119,7 @@ def command(context: click.Context) -> None:
     callback=_parse_log_floor,
     help="The least a logarithm can be, in nats; none for exact.",
 )
+@click.option("--temperature", type=float, help="What logits are divided by; default 1.")
 @click.option("--batch-rows", type=click.IntRange(min=1), help="Most rows to work on at a time.")
 @click.option("--json", "as_json", is_flag=True, help="Print the summary as JSON.")
 @click.option("--quiet", is_flag=True, help="No progress bar, and no summary but with --json.")
@@ -124,6 +131,7 @@ def score(
     inputs: tuple[Path, ...],
     output: Path | None,
     second: Path | None,
+    labels: Path | None,
     axis: int,
     batch_rows: int | None,
     as_json: bool,
@@ -133,31 +141,30 @@ def score(
     """Compute MEASURE for every row of the .npy files INPUT...
 
     Files of any size are read in blocks. A measure of two operands, such as kl-divergence, takes
-    the first, the truth, from INPUT and the second from --with.
+    the first, the truth, from INPUT and the second from --with; or class indices from --labels and
+    what is judged from INPUT.
     """
     chosen = find_measure(measure)
     given = {
         name
-        for name in (*options, "axis")
+        for name in (*options, "axis", "labels")
         if context.get_parameter_source(name) is click.core.ParameterSource.COMMANDLINE
     }
     _check_options(chosen, given, second)
-    keywords = {name: options[name] for name in given if name != "axis"}
+    keywords = {name: options[name] for name in given if name in options}
     if keywords.get("log_floor") == "none":
         keywords["log_floor"] = None
 
     from fastent.cli import report
     from fastent.cli.score import Request, prepare, run
 
-    request = Request(chosen, inputs, second, output, axis, keywords, batch_rows)
+    request = Request(chosen, inputs, second, labels, output, axis, keywords, batch_rows)
     jobs = prepare(request)
     total = sum(job.rows.count for job in jobs)
     with report.progress_bar(chosen.name, total, not quiet) as advance:
         results, overall = run(request, jobs, advance)
     if as_json:
-        report.print_json(
-            _document(request.measure, second, keywords | {"axis": axis}, results, overall)
-        )
+        report.print_json(_document(request, keywords | {"axis": axis}, results, overall))
     elif not quiet:
         several = [overall] if len(results) > 1 else []
         report.print_results(chosen.name, [result.as_dict() for result in (*results, *several)])
@@ -170,16 +177,20 @@ def _check_options(measure: Measure, given: set[str], second: Path | None) -> No
         raise UseError(f"{measure.name} takes no --{name.replace('_', '-')}")
     if measure.second is None and second is not None:
         raise UseError(f"{measure.name} has one operand, so it takes no --with")
-    if measure.second is not None and second is None:
+    if "labels" in given and second is not None:
+        raise UseError(
+            "--labels FILE and --with FILE: INPUT is one operand, so one of them will do"
+        )
+    if measure.second is not None and second is None and "labels" not in given:
+        labels = f", or INPUT {measure.second} and --labels FILE their class indices"
         raise UseError(
             f"{measure.name} needs a second file: INPUT holds {measure.first}, "
-            f"--with FILE holds {measure.second}"
+            f"--with FILE holds {measure.second}{labels if 'labels' in measure.options else ''}"
         )
 
 
 def _document(
-    measure: Measure,
-    second: Path | None,
+    request: Request,
     options: dict[str, Any],
     results: list[Result],
     overall: Result,
@@ -187,9 +198,12 @@ def _document(
     """Return what ``--json`` prints."""
     return {
         "fastent": fastent.__version__,
-        "measure": measure.name,
-        "with": None if second is None else str(second),
-        "options": {name: value for name, value in options.items() if name in measure.options},
+        "measure": request.measure.name,
+        "with": None if request.second is None else str(request.second),
+        "labels": None if request.labels is None else str(request.labels),
+        "options": {
+            name: value for name, value in options.items() if name in request.measure.options
+        },
         "inputs": [result.as_dict() for result in results],
         "overall": overall.as_dict(),
     }

@@ -40,7 +40,10 @@ MEASURES = {
         _measure("cross_entropy", "p", "q", "axis base normalize log_floor check"),
         _measure("kl_divergence", "p", "q", "axis base normalize log_floor check"),
         _measure("binary_cross_entropy", "target", "prob", "base log_floor check", pointwise=True),
-        _measure("log_loss", "labels", "prob", "axis base log_floor check"),
+        _measure("log_loss", "labels", "prob", "axis base log_floor check labels"),
+        _measure("logsumexp", "logits", None, "axis temperature"),
+        _measure("softmax_entropy", "logits", None, "axis base temperature"),
+        _measure("softmax_cross_entropy", "target", "logits", "axis base temperature labels"),
         _measure("sigmoid", "logits", None, "", pointwise=True),
         _measure(
             "binary_cross_entropy_with_logits", "target", "logits", "base check", pointwise=True

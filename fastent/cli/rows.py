@@ -73,16 +73,22 @@ class Rows:
 def arrange(measure: Measure, files: tuple[NpyFile, ...], axis: int) -> Rows:
     """Return the rows of `measure` in the arrays of `files`, one file for each operand."""
     arrays = [file.array for file in files]
-    if measure.name == "log_loss":
+    labels = "labels" in measure.options and _are_labels(measure, files)
+    if labels:
         operands, rank = _arrange_labels(files, axis)
     elif measure.pointwise:
         operands, rank = arrays, arrays[0].ndim
     else:
         operands = [_distribution_last(file, axis) for file in files]
         rank = operands[0].ndim - 1
-    if measure.name != "log_loss" and arrays[0].shape != arrays[-1].shape:
+    if not labels and arrays[0].shape != arrays[-1].shape:
         _refuse_shapes(files)
     return Rows(files, tuple(operands), operands[0].shape[:rank])
+
+
+def _are_labels(measure: Measure, files: tuple[NpyFile, ...]) -> bool:
+    """Whether the first file holds class indices, where it may hold distributions too."""
+    return measure.first == "labels" or files[0].array.ndim < files[1].array.ndim
 
 
 def _arrange_labels(files: tuple[NpyFile, ...], axis: int) -> tuple[list[NDArray[Any]], int]:

@@ -30,6 +30,8 @@ class Request:
     measure: Measure
     inputs: tuple[Path, ...]
     second: Path | None
+    labels: Path | None
+    """The first operand, if INPUT holds the second."""
     output: Path | None
     axis: int
     keywords: dict[str, Any]
@@ -81,14 +83,22 @@ class Result:
 def prepare(request: Request) -> list[Job]:
     """Open every file and check that all fit together, before anything is computed."""
     outputs = _output_paths(request)
-    second = None if request.second is None else NpyFile(request.second)
+    before = () if request.labels is None else (NpyFile(request.labels),)
+    for file in before:
+        if file.array.dtype.kind not in "biu":
+            raise DataError(
+                f"{file.path}: --labels wants class indices, not numbers of dtype "
+                f"{file.array.dtype}: distributions are INPUT, and what is judged --with"
+            )
+    behind = () if request.second is None else (NpyFile(request.second),)
     jobs = []
     for path, output in zip(request.inputs, outputs, strict=True):
         file = NpyFile(path)
-        files = (file,) if second is None else (file, second)
+        files = (*before, file, *behind)
         jobs.append(Job(path, output, arrange(request.measure, files, request.axis)))
         if output is not None:
-            sources = [*request.inputs, *([request.second] if request.second else [])]
+            others = [path for path in (request.second, request.labels) if path is not None]
+            sources = [*request.inputs, *others]
             refuse_overwriting(output, sources)
     return jobs
 
