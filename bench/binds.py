@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 from bench.cases import Case
+from bench.ports import evidence as instruction_evidence
 from bench.results import Report, Result, Run
 from bench.timing import WAITED
 
@@ -133,7 +134,10 @@ def binds(report: Report) -> dict[str, str]:
             what = f"arithmetic alone; the ratio is within its goal ({what})"
             if run is None:
                 what = "arithmetic alone; ratios are judged on two threads"
-        lines[case.name] = f"{'; '.join(missed)}; {evidence.line()}; {what}"
+        cycles = None if result.cycles is None else result.cycles.value
+        ports = instruction_evidence(case, report.machine["isa"], cycles)
+        said = [*missed, evidence.line(), *([ports] if ports else []), what]
+        lines[case.name] = "; ".join(said)
     return lines
 
 
