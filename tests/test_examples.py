@@ -68,3 +68,22 @@ def test_making_the_data_again_gives_the_same(tmp_path: Path) -> None:
     subprocess.run([sys.executable, str(copy)], check=True)
     for path in EXAMPLES.glob("*.npy"):
         np.testing.assert_allclose(np.load(tmp_path / path.name), np.load(path), atol=1e-4)
+
+
+def test_language_model_agrees_with_its_framework(tmp_path: Path) -> None:
+    """A little training: our loss of the held-out text is PyTorch's, where that is installed."""
+    script = EXAMPLES / "byte_language_model.py"
+    done = subprocess.run(
+        [sys.executable, str(script), "--steps", "40"],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert done.stderr == ""
+    lines = {line.split(":")[0]: line for line in done.stdout.splitlines()}
+    perplexity = float(lines["fastent"].split()[-1])
+    assert 2 < perplexity < 60  # of 256 bytes
+    if "PyTorch" in lines:
+        assert float(lines["PyTorch"].split()[-1]) == pytest.approx(perplexity, rel=1e-4)
+    assert done.stdout.count(" expected)") == 8
