@@ -71,6 +71,7 @@ enum {
   FE_DISTANCE_LOW,
   FE_WEIGHT_HIGH,
   FE_WEIGHT_LOW,
+  FE_COUNT,
   FE_TARGET, /* the logit of the row's label: put there by whoever reads labels */
   FE_PARTS
 };

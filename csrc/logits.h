@@ -31,7 +31,7 @@ typedef struct {
 } ROW(shift);
 
 typedef struct {
-  g64 sum, low, distance, weight;
+  g64 sum, low, distance, weight, count;
   GROUP largest, smallest; /* of the next leaf */
   GROUP target;            /* the smallest */
 } ROW(sums);
@@ -39,7 +39,7 @@ typedef struct {
 INLINE ROW(sums) ROW(no_sums)(void) {
   const g64 zero = g64_set(0);
   const GROUP infinity = G(set)((compute)__builtin_inf());
-  return (ROW(sums)){zero, zero, zero, zero, G(sub)(G(set)(0), infinity), infinity, infinity};
+  return (ROW(sums)){zero, zero, zero, zero, zero, G(sub)(G(set)(0), infinity), infinity, infinity};
 }
 
 INLINE double ROW(magic_of)(void) { return LOGITS_MAGIC + LOGITS_BIAS + LOGITS_HEAD; }
@@ -93,12 +93,12 @@ INLINE GROUP ROW(exponential)(GROUP x, GROUP magic, const ROW(shift) * s, const 
 }
 
 typedef struct {
-  GROUP sum, residual, distance, weight;
+  GROUP sum, residual, distance, weight, count;
 } ROW(chain);
 
 INLINE ROW(chain) ROW(new_chain)(void) {
   const GROUP zero = G(set)(0);
-  return (ROW(chain)){zero, zero, zero, zero};
+  return (ROW(chain)){zero, zero, zero, zero, zero};
 }
 
 /* Adds a group of entries. */
@@ -119,6 +119,12 @@ INLINE void ROW(term)(ROW(chain) * chain, GROUP x, GROUP t, GROUP largest, GROUP
   } else {
     chain->sum = G(fma)(e, scale, chain->sum);
   }
+  if (MASKED) {
+    const MASK masked = G(equal)(x, G(set)((compute)-__builtin_inf()));
+    const GROUP one = G(set)(1);
+    chain->count = G(add)(chain->count, clamped ? G(select)(masked, zero, one) : one);
+    if (clamped) t = G(select)(masked, zero, t);
+  }
   if (TARGETS) {
     GROUP far = G(sub)(largest, x);
     if (clamped) far = G(select)(G(equal)(t, zero), zero, far);
@@ -138,6 +144,7 @@ INLINE void ROW(flush)(ROW(sums) * sums, ROW(chain) * chain) {
   }
   if (DISTANCES) sums->distance = g64_add(sums->distance, WIDEN(chain->distance));
   if (TARGETS) sums->weight = g64_add(sums->weight, WIDEN(chain->weight));
+  if (MASKED) sums->count = g64_add(sums->count, WIDEN(chain->count));
   *chain = ROW(new_chain)();
 }
 
@@ -282,7 +289,7 @@ static void ROW(raise_one)(const fe_state *state, size_t r, double m, const logi
 static void ROW(nothing)(const ROW(leaf) * leaf, const fe_state *state, size_t r) {
   for (size_t i = 0; i < leaf->count; i++) {
     if (!(leaf->x[i] <= 0)) state->part[FE_HIGH][r] = __builtin_nan("");
-    if (!TARGETS || leaf->t[i] == 0) continue;
+    if (!TARGETS || MASKED || leaf->t[i] == 0) continue;
     state->part[FE_DISTANCE_HIGH][r] += (double)leaf->t[i] * __builtin_inf();
     state->part[FE_WEIGHT_HIGH][r] += (double)leaf->t[i];
   }
@@ -302,6 +309,7 @@ static unsigned ROW(add_leaf)(const ROW(leaf) * given, const ROW(leaf) * next, R
     ROW(raise_one)(state, r, bounds->largest, unit);
     excluded = ROW(place_of)(given, bounds->largest);
     if (TARGETS) state->part[FE_WEIGHT_HIGH][r] += (double)given->t[excluded];
+    if (MASKED) state->part[FE_COUNT][r]++;
   }
   if (*largest > -__builtin_inf()) {
     const double m = *largest, scaled = m * unit->inverse;
@@ -332,6 +340,11 @@ static unsigned ROW(add_leaf)(const ROW(leaf) * given, const ROW(leaf) * next, R
     if (TARGETS) {
       const sum64 weight = {sums.weight, g64_set(0)};
       sum64_collect(&weight, state->part[FE_WEIGHT_HIGH] + r, state->part[FE_WEIGHT_LOW] + r);
+    }
+    if (MASKED) {
+      const sum64 count = {sums.count, g64_set(0)};
+      double rest = 0;
+      sum64_collect(&count, state->part[FE_COUNT] + r, &rest);
     }
   } else {
     ROW(nothing)(given, state, r);
@@ -383,3 +396,4 @@ static unsigned ROW(accumulate)(const fe_block *block, const fe_params *params,
 #undef OPERANDS
 #undef DISTANCES
 #undef EXACT
+#undef MASKED

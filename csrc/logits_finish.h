@@ -99,18 +99,30 @@ static void NAME(softmax_cross_entropy, finish)(const fe_state *state, size_t ro
   }
 }
 
-static void NAME(softmax_cross_entropy_of_targets, finish)(const fe_state *state, size_t rows,
-                                                           const fe_params *params, void *out) {
+INLINE void NAME(logits, finish_targets)(const fe_state *state, size_t rows, const int shared,
+                                         const fe_params *params, void *out) {
   const logits_unit unit = logits_unit_of(params);
   for (size_t r = 0; r < rows; r += FE_LANES) {
     const NAME(logits, ending) end = NAME(logits, end)(state, r, &unit);
     const logits64 row = logits64_load(state, r);
+    const g64 number = shared ? g64_max(row.count, g64_set(1)) : g64_set(1);
     const g64 rest =
         g64_select(g64_equal(row.distance.low, row.distance.low), row.distance.low, g64_set(0));
-    const g64 linear = g64_div(g64_add(row.distance.high, rest), g64_set(params->temperature));
-    const g64 weight = g64_add(row.weight.high, row.weight.low);
+    const g64 distance = g64_div(g64_add(row.distance.high, rest), number);
+    const g64 weight = g64_div(g64_add(row.weight.high, row.weight.low), number);
     const pair64 curved = {g64_mul(weight, g64_add(end.log_sum.high, end.log_sum.low)), g64_set(0)};
+    const g64 linear = g64_div(distance, g64_set(params->temperature));
     const pair64 y = NAME(logits, both)(linear, curved);
     NAME(logits, put)((real *)out + r, rows - r, end.nothing, y, params);
   }
+}
+
+static void NAME(softmax_cross_entropy_of_targets, finish)(const fe_state *state, size_t rows,
+                                                           const fe_params *params, void *out) {
+  NAME(logits, finish_targets)(state, rows, 0, params, out);
+}
+
+static void NAME(softmax_cross_entropy_of_classes, finish)(const fe_state *state, size_t rows,
+                                                           const fe_params *params, void *out) {
+  NAME(logits, finish_targets)(state, rows, 1, params, out);
 }

@@ -58,6 +58,7 @@ INLINE void ROW(lane_terms)(const ROW(lanes) * rows, GROUP largest, GROUP magic,
         /* its distance is 0, and its target counts */
         sums->target = G(min)(t, sums->target);
         chain.weight = G(add)(chain.weight, G(select)(first, t, zero));
+        if (MASKED) chain.count = G(add)(chain.count, G(select)(first, one, zero));
       }
       ROW(term)(&chain, G(select)(first, minus, x), TARGETS ? G(select)(first, zero, t) : zero,
                 largest, magic, lowest, s, tempered, 1);
@@ -96,7 +97,8 @@ static unsigned ROW(sixteen)(const ROW(lanes) * rows, const logits_unit *unit,
     sums.low = g64_add(sum.low, g64_fma(number, first.low, residual));
     sums.sum = sum.high;
   }
-  const logits64 row = {m, {sums.sum, sums.low}, {sums.distance, zero}, {sums.weight, zero}};
+  const logits64 row = {
+      m, {sums.sum, sums.low}, {sums.distance, zero}, {sums.weight, zero}, sums.count};
   logits64_store(&row, state, r);
   if (!m64_any(far) && (!TARGETS || !M(any)(G(less)(sums.target, G(set)(0))))) return 0;
   unsigned status = 0;

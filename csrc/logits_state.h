@@ -4,6 +4,7 @@
  *   FE_HIGH+LOW  R, the sum of e^((x - s)/T) over all entries but one m, T the temperature
  *   FE_DISTANCE  sum of e^((x - s)/T) (m - x), or sum of t (m - x) where targets t are given
  *   FE_WEIGHT    sum of t
+ *   FE_COUNT     entries above -inf, where they are counted
  *
  * s is no rounded difference's m but s = k T log 2, with k the integer next to m/(T log 2). An
  * entry is reduced as for any exponential, x = (n T log 2) + r T with |r| <= log(2)/2, and
@@ -91,6 +92,7 @@ INLINE pair64 logits_rest(g64 m, g64 k, m64 far, const logits_unit *unit) {
 typedef struct {
   g64 largest;
   pair64 sum, distance, weight;
+  g64 count;
 } logits64;
 
 INLINE logits64 logits64_load(const fe_state *state, size_t r) {
@@ -98,7 +100,8 @@ INLINE logits64 logits64_load(const fe_state *state, size_t r) {
       g64_load(state->part[FE_LARGEST] + r),
       {g64_load(state->part[FE_HIGH] + r), g64_load(state->part[FE_LOW] + r)},
       {g64_load(state->part[FE_DISTANCE_HIGH] + r), g64_load(state->part[FE_DISTANCE_LOW] + r)},
-      {g64_load(state->part[FE_WEIGHT_HIGH] + r), g64_load(state->part[FE_WEIGHT_LOW] + r)}};
+      {g64_load(state->part[FE_WEIGHT_HIGH] + r), g64_load(state->part[FE_WEIGHT_LOW] + r)},
+      g64_load(state->part[FE_COUNT] + r)};
 }
 
 INLINE void logits64_store(const logits64 *row, const fe_state *state, size_t r) {
@@ -109,6 +112,7 @@ INLINE void logits64_store(const logits64 *row, const fe_state *state, size_t r)
   g64_store(state->part[FE_DISTANCE_LOW] + r, row->distance.low);
   g64_store(state->part[FE_WEIGHT_HIGH] + r, row->weight.high);
   g64_store(state->part[FE_WEIGHT_LOW] + r, row->weight.low);
+  g64_store(state->part[FE_COUNT] + r, row->count);
 }
 
 /* e^((m - s)/T) 2^500 as a pair, the term that is left out; 0 before the first entry. */
@@ -181,6 +185,7 @@ INLINE void NAME(logits, join)(const fe_state *state, const fe_state *more, size
     pair64_add(&row.sum, later.sum.high);
     pair64_add(&row.distance, later.distance.high);
     pair64_add(&row.weight, later.weight.high);
+    row.count = g64_add(row.count, later.count);
     row.sum.low = g64_add(row.sum.low, later.sum.low);
     row.distance.low = g64_add(row.distance.low, later.distance.low);
     row.weight.low = g64_add(row.weight.low, later.weight.low);

@@ -21,6 +21,7 @@ from fastent._plan import (
     weight_beside,
 )
 from fastent._rows import reduce_rows
+from fastent._smoothing import Smoothing
 
 LOGSUMEXP = _core.measures["logsumexp"]
 SOFTMAX_ENTROPY = _core.measures["softmax_entropy"]
@@ -148,6 +149,7 @@ def softmax_cross_entropy(
     reduction: str = "none",
     weight: Any = None,
     class_weight: Any = None,
+    label_smoothing: float = 0.0,
     ignore_index: int | None = None,
 ) -> Any:
     """Return the cross entropy of the softmax of each row of logits, without making the softmax.
@@ -180,6 +182,9 @@ def softmax_cross_entropy(
     class_weight : array_like, optional
         A weight a class, by which a row's loss is multiplied: that of its label. The mean divides
         by the sum of those of all rows, as PyTorch's does.
+    label_smoothing : float
+        This share of the target, from 0 to 1, is spread evenly over the classes that are not
+        masked.
     ignore_index : int, optional
         Rows of this label cost 0 and are left out of means.
 
@@ -212,7 +217,17 @@ def softmax_cross_entropy(
     true = target if is_lazy(target) else as_array(target, "target")
     scores = logits if is_lazy(logits) else as_array(logits, "logits")
     position = normalize_axis_index(axis, scores.ndim) if scores.ndim else 0
-    if not _are_labels(true, scores, position):
+    labels = _are_labels(true, scores, position)
+    if label_smoothing != 0 and not lazy:
+        losses = softmax_cross_entropy(
+            target, logits, axis=axis, base=base, temperature=temperature, ignore_index=ignore_index
+        )
+        smoothing = Smoothing(label_smoothing, true if labels else None, class_weight, ignore_index)
+        losses = smoothing.mixed(losses, scores, position, base, temperature)
+        return smoothing.reduced(losses, weight, reduction, position if keepdims else None, out)
+    if label_smoothing != 0:
+        raise TypeError("label_smoothing is not made lazily: map the call over the blocks")
+    if not labels:
         if class_weight is not None or ignore_index is not None:
             raise TypeError(
                 "class_weight and ignore_index go with class indices, but target holds "

@@ -9,4 +9,5 @@
 #define OPERANDS 1
 #define DISTANCES 0
 #define EXACT 1
+#define MASKED 0
 #include "../logits.h"

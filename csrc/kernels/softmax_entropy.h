@@ -13,4 +13,5 @@
 #define OPERANDS 1
 #define DISTANCES 1
 #define EXACT 0
+#define MASKED 0
 #include "../logits.h"
