@@ -7,7 +7,8 @@
  * belongs to the n-th line: names of functions are enough, and no header of valgrind is needed.
  *
  * Measures come from the table of csrc/measures.def; those of two-class models, whose names begin
- * with "binary_", get probabilities of their own, and of their targets hard and soft ones. */
+ * with "binary_", get probabilities or logits of their own, and of their targets hard and soft
+ * ones. */
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -24,7 +25,8 @@ typedef struct shape {
 
 /* Rows as many as the library passes at a time, or enough for what a call costs to be small. */
 static const shape shapes[] = {
-    {"10", 512, 10, 0, 0},     {"100", 128, 100, 0, 0}, {"1000", 32, 1000, 0, 0},
+    {"2", 512, 2, 0, 0},       {"3", 512, 3, 0, 0},     {"10", 512, 10, 0, 0},
+    {"32", 256, 32, 0, 0},     {"100", 128, 100, 0, 0}, {"1000", 32, 1000, 0, 0},
     {"20000", 1, 20000, 0, 0}, {"10@0", 512, 10, 1, 0}, {"1000@0", 64, 1000, 1, 0},
     {"-", 1, 8192, 0, 1},
 };
@@ -32,11 +34,10 @@ static const shape shapes[] = {
 #define MOST (64 * 1000) /* entries of a shape */
 #define PAGE 4096
 
-/* What operands hold: distributions twice, probabilities, targets of both kinds. */
-enum { FIRST, SECOND, PROBABILITIES, HARD, SOFT, ARRAYS };
+/* What operands hold: distributions twice, probabilities, their logits, targets of both kinds. */
+enum { FIRST, SECOND, PROBABILITIES, LOGITS, HARD, SOFT, ARRAYS };
 static char *arrays[ARRAYS], *results;
 static double parts[FE_PARTS][MOST_ROWS + FE_LANES];
-static fe_state state;
 
 /* ---- data ------------------------------------------------------------------------------------ */
 
@@ -53,7 +54,7 @@ static double normal(void) {
   return sum;
 }
 
-static double probability(void) { return 1 / (1 + exp(-2 * normal())); }
+static double probability(double logit) { return 1 / (1 + exp(-logit)); }
 
 static void put(char *array, fe_real real, size_t i, double x) {
   if (real == FE_F32) ((float *)(void *)array)[i] = (float)x;
@@ -75,24 +76,26 @@ static void fill(const shape *s, fe_real real) {
   fill_distributions(arrays[FIRST], s, real);
   fill_distributions(arrays[SECOND], s, real);
   for (size_t i = 0; i < s->rows * s->columns; i++) {
-    const double x = probability();
+    const double logit = 2 * normal(), x = probability(logit);
+    put(arrays[LOGITS], real, i, logit);
     put(arrays[PROBABILITIES], real, i, x);
     put(arrays[HARD], real, i, uniform() < x);
-    put(arrays[SOFT], real, i, probability());
+    put(arrays[SOFT], real, i, probability(2 * normal()));
   }
 }
 
 /* ---- calls ----------------------------------------------------------------------------------- */
 
 /* All that is counted: external, so that its name and its call stay. */
-void counted(const fe_measure *m, fe_real real, const fe_block *block, const fe_params *params);
+void counted(const fe_measure *m, fe_real real, const fe_block *block, const fe_params *params,
+             const fe_state *rows);
 __attribute__((noinline)) void counted(const fe_measure *m, fe_real real, const fe_block *block,
-                                       const fe_params *params) {
+                                       const fe_params *params, const fe_state *rows) {
   if (m->shape == FE_MAP) {
     m->map[real](block->operand, block->columns, params, results);
   } else {
-    m->accumulate[real](block, params, &state);
-    m->finish[real](&state, block->rows, params, results);
+    m->accumulate[real](block, params, rows);
+    m->finish[real](rows, block->rows, params, results);
   }
   __asm__ volatile("" ::: "memory"); /* no jump out of here in place of the last call */
 }
@@ -109,9 +112,11 @@ static void call(const fe_isa *isa, const fe_measure *m, fe_real real, const sha
     block.stride[i] = (ptrdiff_t)(s->by_columns ? size : s->columns * size);
     block.step[i] = s->by_columns ? s->rows : 0;
   }
-  for (int k = 0; k < FE_PARTS; k++) state.part[k] = parts[k];
-  fe_begin(m, &state, MOST_ROWS + FE_LANES);
-  counted(m, real, &block, &params);
+  fe_state rows;
+  for (int k = 0; k < FE_PARTS; k++) rows.part[k] = parts[k];
+  memset(parts, 0, sizeof parts);
+  fe_begin(m, &rows, s->rows); /* the label's logit is 0, as good as any */
+  counted(m, real, &block, &params, &rows);
   printf("%s%s float%d %s %s %zu\n", m->name, data, real == FE_F32 ? 32 : 64, s->name, isa->name,
          s->rows * s->columns);
 }
@@ -122,8 +127,11 @@ static void call_each(const fe_isa *isa, const fe_measure *m, fe_real real, cons
     return;
   const int binary = strncmp(m->name, "binary_", 7) == 0;
   if (binary && m->operands == 2) {
-    call(isa, m, real, s, HARD, PROBABILITIES, " hard");
-    call(isa, m, real, s, SOFT, PROBABILITIES, " soft");
+    const int judged = strstr(m->name, "_with_logits") ? LOGITS : PROBABILITIES;
+    call(isa, m, real, s, HARD, judged, " hard");
+    call(isa, m, real, s, SOFT, judged, " soft");
+  } else if (m->shape == FE_LOGITS) { /* they are the last operand */
+    call(isa, m, real, s, m->operands == 2 ? FIRST : LOGITS, LOGITS, "");
   } else if (binary || m->shape == FE_MAP) {
     call(isa, m, real, s, PROBABILITIES, SOFT, "");
   } else {
