@@ -87,12 +87,12 @@ static const function functions[] = {
     {"binary_cross_entropy", "binary_cross_entropy", 2, FLOATS | DOUBLES, PROBABILITY, 0, ONE, -100,
      BY(exact_loss)},
     {"sigmoid", "sigmoid", 1, EVERY_FLOAT | DOUBLES, ANY, 0, ONE, NO_FLOOR, BY(exact_sigmoid)},
-    {"loss with logits of 1", "binary_cross_entropy_with_logits", 2, EVERY_FLOAT, ANY, 1, ONE,
-     NO_FLOOR, BY(exact_logit_loss)},
-    {"loss with logits of 0", "binary_cross_entropy_with_logits", 2, EVERY_FLOAT, ANY, 0, ONE,
-     NO_FLOOR, BY(exact_logit_loss)},
-    {"loss with logits", "binary_cross_entropy_with_logits", 2, FLOATS | DOUBLES, ANY, 0, ONE,
-     NO_FLOOR, BY(exact_logit_loss)},
+    {"binary_cross_entropy_with_logits of 1", "binary_cross_entropy_with_logits", 2, EVERY_FLOAT,
+     ANY, 1, ONE, NO_FLOOR, BY(exact_logit_loss)},
+    {"binary_cross_entropy_with_logits of 0", "binary_cross_entropy_with_logits", 2, EVERY_FLOAT,
+     ANY, 0, ONE, NO_FLOOR, BY(exact_logit_loss)},
+    {"binary_cross_entropy_with_logits", "binary_cross_entropy_with_logits", 2, FLOATS | DOUBLES,
+     ANY, 0, ONE, NO_FLOOR, BY(exact_logit_loss)},
     {"log", "log", 1, EVERY_FLOAT | DOUBLES, POSITIVE, 0, ONE, NO_FLOOR, BY(exact_log)},
     {"log1p", "log1p", 1, EVERY_FLOAT | DOUBLES, ABOVE_MINUS_ONE, 0, ONE, NO_FLOOR,
      BY(exact_log1p)},
@@ -266,7 +266,7 @@ static double now(void) {
 }
 
 static void print_heading(void) {
-  printf("%-26s %-8s %-9s %11s %8s %6s %10s %8s  %s\n", "function", "dtype", "isa", "samples",
+  printf("%-37s %-8s %-9s %11s %8s %6s %10s %8s  %s\n", "function", "dtype", "isa", "samples",
          "worst", "bound", "misrounded", "seconds", "worst at");
 }
 
@@ -280,7 +280,7 @@ static int print_proof(const proof *p, double seconds) {
     const double bound = measure_of(&fe_isas[k], p->f->measure)->bound[p->real];
     const int bad = sum->worst > bound || sum->misplaced > 0;
     broken |= bad;
-    printf("%-26s %-8s %-9s %11.0f ", p->f->name, p->real == FE_F32 ? "float32" : "float64",
+    printf("%-37s %-8s %-9s %11.0f ", p->f->name, p->real == FE_F32 ? "float32" : "float64",
            fe_isas[k].name, samples);
     printf(sum->worst < 10 ? "%8.6f" : "%8.3g", sum->worst);
     printf(" %6.2f %10.2g %8.1f  ", bound, (double)sum->misrounded / samples, seconds);
