@@ -44,9 +44,16 @@ INLINE g64 NAME(binary_cross_entropy_with_logits, element)(g64 t, g64 x, const f
   g64 minus, k;
   const g64 w = FE_JOIN(logits, weight, f64, FE_ISA)(t, x, &minus, status);
   const g64 y = g64_exp_parts(g64_min(x, g64_sub(zero, x)), zero, &k);
-  const g64 e = g64_scale_binary(y, k), linear = g64_mul(w, minus);
+  const g64 e = g64_scale_binary(y, k);
+  g64 lost, rest;
+  const g64 linear = g64_two_product(w, g64_sub(zero, minus), &lost);
   const m64 alone = m64_and(g64_equal(linear, zero), g64_less(e, g64_set(0x1p-60)));
-  const g64 loss = g64_mul(g64_fnma(w, minus, g64_log1p(e)), scale);
+  const g64 sum = g64_two_sum(linear, g64_log1p(e), &rest);
+  rest = g64_add(rest, lost); /* of infinite and of the largest numbers there is none */
+  rest = g64_select(g64_equal(g64_sub(rest, rest), zero), rest, zero);
+  const m64 in_reach = g64_less(sum, g64_set(0x1p990)); /* of the products' residuals */
+  const g64 exact = g64_scale_sum((pair64){sum, rest}, params);
+  const g64 loss = g64_select(in_reach, exact, g64_mul(sum, scale));
   return g64_select(alone, g64_scale_binary(g64_mul(y, scale), k), loss);
 }
 
