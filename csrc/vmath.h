@@ -158,15 +158,20 @@ INLINE g64 g64_scale_binary(g64 y, g64 k) {
   return g64_mul(g64_mul(y, g64_power_of_two(half_k)), g64_power_of_two(g64_sub(k, half_k)));
 }
 
-/* e^(x + low) = y 2^k for |low| << 1, all x (of 710 and more, and -746 and less, those of 710 and
- * -746): y within 0.6 ulp, since 1 + r is kept with its residual. NaN passes. */
-INLINE g64 g64_exp_parts(g64 x, g64 low, g64 *k) {
+/* e^(x + low) = (y.high + y.low) 2^k for |low| << 1, all x but NaN (of 710 and more, and -746 and
+ * less, those of 710 and -746): not rounded, since 1 + r is kept with its residual. */
+INLINE pair64 g64_exp_parts_pair(g64 x, g64 low, g64 *k) {
   const g64 inside = g64_max(g64_min(x, g64_set(710)), g64_set(-746)); /* NaN goes to 710 */
   const pair64 r = g64_exp_reduce(inside, low, k);
   g64 residual;
   const g64 one_and_r = g64_fast_two_sum(g64_set(1), r.high, &residual);
-  const g64 y = g64_add(one_and_r, g64_add(residual, g64_exp_tail(r)));
-  return g64_select(g64_equal(x, x), y, x);
+  return (pair64){one_and_r, g64_add(residual, g64_exp_tail(r))};
+}
+
+/* The same y within 0.6 ulp. NaN passes. */
+INLINE g64 g64_exp_parts(g64 x, g64 low, g64 *k) {
+  const pair64 y = g64_exp_parts_pair(x, low, k);
+  return g64_select(g64_equal(x, x), g64_add(y.high, y.low), x);
 }
 
 /* The same as one number: inf above 709.78, 0 below -745. Bound 0.85 ulp; subnormal results,

@@ -43,8 +43,8 @@ INLINE g64 NAME(binary_cross_entropy_with_logits, element)(g64 t, g64 x, const f
   const g64 zero = g64_set(0), scale = g64_set(params->scale_high);
   g64 minus, k;
   const g64 w = FE_JOIN(logits, weight, f64, FE_ISA)(t, x, &minus, status);
-  const g64 y = g64_exp_parts(g64_min(x, g64_sub(zero, x)), zero, &k);
-  const g64 e = g64_scale_binary(y, k);
+  const pair64 y = g64_exp_parts_pair(g64_min(x, g64_sub(zero, x)), zero, &k);
+  const g64 e = g64_scale_binary(g64_add(y.high, y.low), k);
   g64 lost, rest;
   const g64 linear = g64_two_product(w, g64_sub(zero, minus), &lost);
   const m64 alone = m64_and(g64_equal(linear, zero), g64_less(e, g64_set(0x1p-60)));
@@ -54,7 +54,7 @@ INLINE g64 NAME(binary_cross_entropy_with_logits, element)(g64 t, g64 x, const f
   const m64 in_reach = g64_less(sum, g64_set(0x1p990)); /* of the products' residuals */
   const g64 exact = g64_scale_sum((pair64){sum, rest}, params);
   const g64 loss = g64_select(in_reach, exact, g64_mul(sum, scale));
-  return g64_select(alone, g64_scale_binary(g64_mul(y, scale), k), loss);
+  return g64_select(alone, g64_scale_binary(g64_scale_sum(y, params), k), loss);
 }
 
 /* ---- the sum ----------------------------------------------------------------------------------
