@@ -70,13 +70,18 @@ const int fe_isa_count = sizeof fe_isas / sizeof fe_isas[0];
 #define FE_MAP_MEASURE(...) +1
 #define FE_ROW_MEASURE(...) +1
 #define FE_LOGITS_MEASURE(...) +1
+#define FE_SPREAD_MEASURE(...) +1
+#define FE_SCORE_MEASURE(...) +1
 const int fe_measure_count = 0
 #include "measures.def"
     ;
 
 void fe_begin(const fe_measure *measure, const fe_state *state, size_t rows) {
-  for (int k = 0; k < measure->parts; k++)
-    for (size_t r = 0; r < rows; r++) state->part[k][r] = k == FE_LARGEST ? -__builtin_inf() : 0;
+  for (int k = 0; k < measure->parts; k++) {
+    if (k == FE_TARGET || k == FE_TARGET_WEIGHT) continue;
+    const double start = k == FE_LARGEST || k == FE_RUNNER_UP ? -__builtin_inf() : 0;
+    for (size_t r = 0; r < rows; r++) state->part[k][r] = start;
+  }
 }
 
 fe_state fe_state_at(const fe_state *state, size_t row) {

@@ -34,6 +34,7 @@ typedef struct fe_params {
   double log_floor;             /* the judged logarithm is at least this, in nats; -inf: exact */
   double probability_floor;     /* e^log_floor */
   double temperature;           /* logits are divided by it */
+  double smoothing;             /* the share of a target that goes to all classes alike */
   unsigned flags;
 } fe_params;
 
@@ -47,16 +48,20 @@ typedef struct fe_ahead {
   ptrdiff_t size;
 } fe_ahead;
 
+/* The most arrays that a measure reads. */
+#define FE_OPERANDS 3
+
 /* Rows of a block: operand i of row r starts at (char *)operand[i] + r * stride[i]. Entries of a
  * row are contiguous; blocks of short rows are contiguous as a whole. */
 typedef struct fe_block {
-  const void *operand[2];
-  ptrdiff_t stride[2];
+  const void *operand[FE_OPERANDS];
+  ptrdiff_t stride[FE_OPERANDS];
   /* 0; or short rows that are neighbours in memory, their entries this many apart */
-  size_t step[2];
+  size_t step[FE_OPERANDS];
   size_t rows, columns;
-  size_t row_length; /* columns of the whole row, of which this block may be a piece */
-  fe_ahead ahead[2]; /* of what has been copied to the block, where the next one comes from */
+  size_t row_length, column; /* of the whole row, of which this block may be a piece; its first */
+  /* of what has been copied to the block, where the next one comes from */
+  fe_ahead ahead[FE_OPERANDS];
   const double *inverse[2]; /* NULL, or FE_INVERSE numbers a row, see above */
 } fe_block;
 
@@ -72,8 +77,14 @@ enum {
   FE_WEIGHT_HIGH,
   FE_WEIGHT_LOW,
   FE_COUNT,
-  FE_TARGET, /* the logit of the row's label: put there by whoever reads labels */
-  FE_PARTS
+  FE_TARGET, /* the logit of the row's label, NaN if it has none: put there by whoever reads labels
+              */
+  FE_TARGET_WEIGHT, /* likewise the weight of its class */
+  FE_LOGITS_PARTS,
+  FE_RUNNER_UP = FE_LOGITS_PARTS, /* the largest logit but one */
+  FE_PLACE,                       /* of the largest */
+  FE_SCORE_PARTS,
+  FE_PARTS = FE_SCORE_PARTS
 };
 typedef struct fe_state {
   double *part[FE_PARTS];
@@ -85,11 +96,20 @@ typedef unsigned (*fe_accumulate)(const fe_block *block, const fe_params *params
 /* Joins what is known of later entries of the same rows, in this order. */
 typedef void (*fe_combine)(const fe_state *state, const fe_state *more, size_t rows,
                            const fe_params *params);
-/* Turns the states of `rows` rows into results of the measure's dtype. */
+/* Turns the states of `rows` rows into results of the measure's dtype. Of measures with several
+ * results a row, into doubles: result i of row r is number i * FE_BLOCK_ROWS + r, and the first is
+ * what depends on the row's label. Of measures with as many results as entries, into what
+ * fe_spread needs, in the states. */
+#define FE_BLOCK_ROWS 512
+#define FE_RESULTS 6
 typedef void (*fe_finish)(const fe_state *state, size_t rows, const fe_params *params, void *out);
+/* The results of each entry of a block, from finished states: rows of `out` are `stride` bytes
+ * apart. */
+typedef void (*fe_spread)(const fe_block *block, const fe_params *params, const fe_state *state,
+                          void *out, ptrdiff_t stride);
 /* A pointwise measure on `count` contiguous elements. */
-typedef unsigned (*fe_map)(const void *const operand[2], size_t count, const fe_params *params,
-                           void *out);
+typedef unsigned (*fe_map)(const void *const operand[FE_OPERANDS], size_t count,
+                           const fe_params *params, void *out);
 
 /* FE_LOGITS: as FE_ROWS, but operands are logits (the last), and states more than a sum. */
 typedef enum fe_shape { FE_MAP, FE_ROWS, FE_LOGITS } fe_shape;
@@ -102,12 +122,14 @@ typedef struct fe_measure {
   int bits;               /* base 2 is computed in base 2 */
   int takes_columns;      /* blocks may have a step: of short rows (1), of all (2) */
   int parts;              /* of a state, that it uses */
-  int labels;             /* a row has a label, and FE_TARGET is to be filled */
+  int results;            /* of a row */
+  int picks[FE_OPERANDS]; /* the part that takes this operand's entry at the row's label, or 0 */
   double bound[FE_REALS]; /* largest error: ulps if at least 0.5, else relative */
   fe_map map[FE_REALS];
   fe_accumulate accumulate[FE_REALS];
   fe_combine combine[FE_REALS];
   fe_finish finish[FE_REALS];
+  fe_spread spread[FE_REALS];
 } fe_measure;
 
 /* Makes `count` entries of each of `rows` rows contiguous in `out`: rows are neighbours in memory,
@@ -147,7 +169,7 @@ extern const fe_isa fe_isas[];
 extern const int fe_isa_count;
 extern const int fe_measure_count;
 
-/* The state of rows before their first entry. */
+/* The state of rows before their first entry; what was picked at their labels stays. */
 void fe_begin(const fe_measure *measure, const fe_state *state, size_t rows);
 /* A state's arrays from entry `row` on. */
 fe_state fe_state_at(const fe_state *state, size_t row);

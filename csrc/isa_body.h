@@ -24,37 +24,65 @@
 #define FE_BOTH(measure, part) \
   {FE_JOIN(measure, part, f32, FE_ISA), FE_JOIN(measure, part, f64, FE_ISA)}
 
-#define FE_MAP_MEASURE(name, operands, bound_f32, bound_f64)                         \
-  {#name,  FE_MAP, operands, 0, 0, 0, 0, {bound_f32, bound_f64}, FE_BOTH(name, map), \
-   {NULL}, {NULL}, {NULL}},
-#define FE_ROW_MEASURE(name, operands, kernel, ending, bits, bound_f32, bound_f64) \
-  {#name,                                                                          \
-   FE_ROWS,                                                                        \
-   operands,                                                                       \
-   bits,                                                                           \
-   FE_JOIN(kernel, takes_columns, f64, FE_ISA),                                    \
-   FE_SUM_PARTS,                                                                   \
-   0,                                                                              \
-   {bound_f32, bound_f64},                                                         \
-   {NULL},                                                                         \
-   FE_BOTH(kernel, accumulate),                                                    \
-   {fe_combine_sums, fe_combine_sums},                                             \
-   FE_BOTH(ending, finish)},
+#define FE_MAP_MEASURE(name_, operands_, bound_f32, bound_f64) \
+  {.name = #name_,                                             \
+   .shape = FE_MAP,                                            \
+   .operands = operands_,                                      \
+   .results = 1,                                               \
+   .bound = {bound_f32, bound_f64},                            \
+   .map = FE_BOTH(name_, map)},
+#define FE_ROW_MEASURE(name_, operands_, kernel, ending, bits_, bound_f32, bound_f64) \
+  {.name = #name_,                                                                    \
+   .shape = FE_ROWS,                                                                  \
+   .operands = operands_,                                                             \
+   .bits = bits_,                                                                     \
+   .takes_columns = FE_JOIN(kernel, takes_columns, f64, FE_ISA),                      \
+   .parts = FE_SUM_PARTS,                                                             \
+   .results = 1,                                                                      \
+   .bound = {bound_f32, bound_f64},                                                   \
+   .accumulate = FE_BOTH(kernel, accumulate),                                         \
+   .combine = {fe_combine_sums, fe_combine_sums},                                     \
+   .finish = FE_BOTH(ending, finish)},
+#define FE_LOGITS_MEASURE(name_, operands_, kernel, joining, ending, picks_, bound_f32, bound_f64) \
+  {.name = #name_,                                                                                 \
+   .shape = FE_LOGITS,                                                                             \
+   .operands = operands_,                                                                          \
+   .takes_columns = 1,                                                                             \
+   .parts = FE_LOGITS_PARTS,                                                                       \
+   .results = 1,                                                                                   \
+   .picks = picks_,                                                                                \
+   .bound = {bound_f32, bound_f64},                                                                \
+   .accumulate = FE_BOTH(kernel, accumulate),                                                      \
+   .combine = FE_BOTH(joining, combine),                                                           \
+   .finish = FE_BOTH(ending, finish)},
+#define FE_SCORE_MEASURE(name_, operands_, kernel, joining, ending, results_, picks_, bound_f32, \
+                         bound_f64)                                                              \
+  {.name = #name_,                                                                               \
+   .shape = FE_LOGITS,                                                                           \
+   .operands = operands_,                                                                        \
+   .takes_columns = FE_JOIN(kernel, takes_columns, f64, FE_ISA),                                 \
+   .parts = FE_PARTS,                                                                            \
+   .results = results_,                                                                          \
+   .picks = picks_,                                                                              \
+   .bound = {bound_f32, bound_f64},                                                              \
+   .accumulate = FE_BOTH(kernel, accumulate),                                                    \
+   .combine = FE_BOTH(joining, combine),                                                         \
+   .finish = FE_BOTH(ending, finish)},
+#define FE_SPREAD_MEASURE(name_, kernel, joining, bound_f32, bound_f64) \
+  {.name = #name_,                                                      \
+   .shape = FE_LOGITS,                                                  \
+   .operands = 1,                                                       \
+   .parts = FE_LOGITS_PARTS,                                            \
+   .bound = {bound_f32, bound_f64},                                     \
+   .accumulate = FE_BOTH(kernel, accumulate),                           \
+   .combine = FE_BOTH(joining, combine),                                \
+   .finish = FE_BOTH(name_, finish),                                    \
+   .spread = FE_BOTH(name_, spread)},
 
-#define FE_LOGITS_MEASURE(name, operands, kernel, joining, ending, takes_labels, bound_f32, \
-                          bound_f64)                                                        \
-  {#name,                                                                                   \
-   FE_LOGITS,                                                                               \
-   operands,                                                                                \
-   0,                                                                                       \
-   1,                                                                                       \
-   FE_PARTS,                                                                                \
-   takes_labels,                                                                            \
-   {bound_f32, bound_f64},                                                                  \
-   {NULL},                                                                                  \
-   FE_BOTH(kernel, accumulate),                                                             \
-   FE_BOTH(joining, combine),                                                               \
-   FE_BOTH(ending, finish)},
+/* What is picked at a row's label. */
+#define NO_LABELS {0}
+#define LABELS_OF_LOGITS {FE_TARGET}
+#define LABELS_OF_CLASSES {FE_TARGET_WEIGHT, FE_TARGET}
 
 extern const fe_measure FE_TABLE(FE_ISA)[];
 const fe_measure FE_TABLE(FE_ISA)[] = {

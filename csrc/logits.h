@@ -273,7 +273,7 @@ static void ROW(raise_one)(const fe_state *state, size_t r, double m, const logi
   if (state->part[FE_LARGEST][r] > -__builtin_inf()) {
     double lanes[FE_PARTS][FE_LANES];
     fe_state one;
-    for (int k = 0; k < FE_PARTS; k++) {
+    for (int k = 0; k < FE_TARGET; k++) {
       one.part[k] = lanes[k];
       for (int i = 0; i < FE_LANES; i++) lanes[k][i] = state->part[k][r];
     }

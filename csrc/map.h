@@ -5,7 +5,7 @@
  * changes nothing.
  */
 
-static unsigned NAME(MEASURE, map)(const void *const operand[2], size_t count,
+static unsigned NAME(MEASURE, map)(const void *const operand[FE_OPERANDS], size_t count,
                                    const fe_params *params, void *out) {
   const real *x = operand[0], *y = operand[OPERANDS - 1];
   real *result = out;

@@ -39,7 +39,7 @@ include "_parallel.pxi"
 include "_reductions.pxi"
 
 cdef enum:
-    PARAMETERS = 6  # scale_high, scale_low, log_floor, probability_floor, flags, temperature
+    PARAMETERS = 7  # scale_high, scale_low, log_floor, probability_floor, flags, temperature, smoothing
     RELEASE_ENTRIES = 4096  # letting go of the GIL pays from a few microseconds of work on
 
 cdef extern from *:
@@ -121,6 +121,7 @@ cdef void read_parameters(const char *data, Py_ssize_t step, fe_params *params) 
     params.probability_floor = (<const double *> (data + 3 * step))[0]
     params.flags = <unsigned> (<const double *> (data + 4 * step))[0]
     params.temperature = (<const double *> (data + 5 * step))[0]
+    params.smoothing = (<const double *> (data + 6 * step))[0]
 
 
 cdef void divide(fe_params *params, double count) noexcept nogil:
@@ -272,14 +273,37 @@ cdef class Measure:
              cnp.ndarray labels=None, double ignored=NAN):
         """Fill `out`, aligned floats or doubles of any strides, row by row; return status bits.
 
-        The views have one shape: that of `out`, and `cores` axes behind it that hold a row. Labels
-        are checked before; a row whose label is `ignored` is 0.
+        The views have one shape: that of `out`, and `cores` axes behind it that hold a row. Of a
+        measure with a result an entry, `out` has one axis for the row. Labels are checked before; a
+        row whose label is `ignored` is 0.
         """
         cdef Work work
         cdef fe_params params
         describe(&work, views, cores, out, real_of(out))
         if labels is not None:
-            describe_labels(&work, views[0], labels, ignored)
+            describe_labels(&work, labels, ignored)
+        read_parameters(<const char *> cnp.PyArray_DATA(parameters), sizeof(double), &params)
+        return self.run(&work, &params)
+
+    def fields(self, tuple views, int cores, cnp.ndarray parameters, tuple outs, dtype,
+               cnp.ndarray labels=None, double ignored=NAN):
+        """Fill several arrays, a result of each row in each; return status bits.
+
+        They are C-contiguous, of the outer shape of the views; None takes nothing.
+        """
+        cdef Work work
+        cdef fe_params params
+        cdef Field fields[FE_RESULTS]
+        cdef int i
+        describe(&work, views, cores, None, FE_F32 if dtype == np.float32 else FE_F64)
+        if labels is not None:
+            describe_labels(&work, labels, ignored)
+        for i in range(len(outs)):
+            fields[i].data = NULL
+            if outs[i] is not None:
+                fields[i].data = cnp.PyArray_BYTES(outs[i])
+                fields[i].type = cnp.PyArray_TYPE(outs[i])
+        work.fields = fields
         read_parameters(<const char *> cnp.PyArray_DATA(parameters), sizeof(double), &params)
         return self.run(&work, &params)
 
@@ -336,7 +360,7 @@ cdef class Measure:
         else:
             describe(&work, views, cores, None, real_type)
             if labels is not None:
-                describe_labels(&work, views[0], labels, ignored)
+                describe_labels(&work, labels, ignored)
         read_parameters(<const char *> cnp.PyArray_DATA(parameters), sizeof(double), &params)
         start_job(&job, table, &table[self.index], &work, &params, NULL)
         job.weights = NULL

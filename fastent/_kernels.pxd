@@ -17,6 +17,9 @@ cdef extern from "fastent.h" nogil:
         FE_LOW
         FE_LARGEST
         FE_TARGET
+        FE_OPERANDS
+        FE_BLOCK_ROWS
+        FE_RESULTS
         FE_PARTS
         FE_F32
         FE_F64
@@ -36,6 +39,7 @@ cdef extern from "fastent.h" nogil:
         double log_floor
         double probability_floor
         double temperature
+        double smoothing
         unsigned flags
 
     ctypedef struct fe_ahead:
@@ -43,13 +47,14 @@ cdef extern from "fastent.h" nogil:
         Py_ssize_t size
 
     ctypedef struct fe_block:
-        const void *operand[2]
-        Py_ssize_t stride[2]
-        size_t step[2]
+        const void *operand[FE_OPERANDS]
+        Py_ssize_t stride[FE_OPERANDS]
+        size_t step[FE_OPERANDS]
         size_t rows
         size_t columns
         size_t row_length
-        fe_ahead ahead[2]
+        size_t column
+        fe_ahead ahead[FE_OPERANDS]
         const double *inverse[2]
 
     ctypedef struct fe_state:
@@ -58,6 +63,7 @@ cdef extern from "fastent.h" nogil:
     ctypedef unsigned (*fe_accumulate)(const fe_block *, const fe_params *, const fe_state *) noexcept
     ctypedef void (*fe_combine)(const fe_state *, const fe_state *, size_t, const fe_params *) noexcept
     ctypedef void (*fe_finish)(const fe_state *, size_t, const fe_params *, void *) noexcept
+    ctypedef void (*fe_spread)(const fe_block *, const fe_params *, const fe_state *, void *, Py_ssize_t) noexcept
     ctypedef unsigned (*fe_map)(const void **, size_t, const fe_params *, void *) noexcept
 
     ctypedef struct fe_measure:
@@ -67,12 +73,14 @@ cdef extern from "fastent.h" nogil:
         int bits
         int takes_columns
         int parts
-        int labels
+        int results
+        int picks[FE_OPERANDS]
         double bound[2]
         fe_map map[2]
         fe_accumulate accumulate[2]
         fe_combine combine[2]
         fe_finish finish[2]
+        fe_spread spread[2]
 
     ctypedef void (*fe_read)(const void *, Py_ssize_t, size_t, void *) noexcept
     ctypedef void (*fe_gather)(const void *, size_t, size_t, size_t, void *) noexcept

@@ -2,7 +2,7 @@
 
 a. Kernels take contiguous entries of one type, or short rows by columns. What lies otherwise is
    fetched block by block (_views.pxi); nothing as large as the input is ever made.
-b. A block is at most BLOCK_ROWS rows, so that the sums of its rows live on the stack. A row longer
+b. A block is at most FE_BLOCK_ROWS rows, so that the sums of its rows live on the stack. A row longer
    than FE_SEGMENT is a block of its own, taken segment by segment and combined in order
    (csrc/fastent.h says why).
 c. normalize=True reads a block twice: its sums by the measure `total`, then the measure itself,
@@ -13,14 +13,14 @@ from libc.string cimport strcmp
 from libc.math cimport INFINITY, NAN, fabs, fma, frexp, ldexp, lrint
 
 from fastent._kernels cimport (
-    FE_F32, FE_F64, FE_HIGH, FE_INVALID, FE_INVERSE, FE_LARGEST, FE_LOGITS, FE_LOW, FE_NORMALIZE, FE_PARTS, FE_SEGMENT,
-    FE_SHORT, FE_TARGET, fe_allocate, fe_begin, fe_block, fe_isas, fe_map, fe_measure,
-    fe_measure_count, fe_params, fe_release, fe_state,
+    FE_BLOCK_ROWS, FE_F32, FE_F64, FE_HIGH, FE_INVALID, FE_INVERSE, FE_LARGEST, FE_LOGITS, FE_LOW,
+    FE_NORMALIZE, FE_PARTS, FE_RESULTS, FE_SEGMENT, FE_SHORT, FE_TARGET, fe_allocate, fe_begin,
+    fe_block, fe_isas, fe_map, fe_measure, fe_measure_count, fe_params, fe_release, fe_state,
 )
 
 cdef enum:
-    BLOCK_ROWS = 512
-    STATE_ROOM = BLOCK_ROWS + 16  # finish() reads whole groups of 16
+    STATES_ROOM = 10 * FE_BLOCK_ROWS  # numbers: fewer rows at a time, if a state has more parts
+    LONG_BLOCK = 16384  # entries of a block that is read again
     FETCHED = 8192  # entries that are fetched at a time: near enough to stay in the first cache
     TURNED = 16384  # the same where memory is read by columns, which wants long ones
     MAP_BLOCK = 1024
@@ -42,17 +42,20 @@ cdef int LOGSUMEXP = find_measure(b"logsumexp")
 
 cdef struct Scratch:
     bint opened
-    void *buffer[2]  # NULL: the operand's own memory is used
+    void *buffer[FE_OPERANDS]  # NULL: the operand's own memory is used
     void *tile
+    void *results  # NULL: entries' results are put where they belong
     Py_ssize_t room  # bytes of each
     Py_ssize_t rows  # of a block
     bint by_columns  # rows are neighbours in memory, and the kernel takes them so
 
 
 cdef void close_scratch(Scratch *scratch) noexcept nogil:
-    fe_release(scratch.buffer[0], scratch.room)
-    fe_release(scratch.buffer[1], scratch.room)
+    cdef int k
+    for k in range(FE_OPERANDS):
+        fe_release(scratch.buffer[k], scratch.room)
     fe_release(scratch.tile, scratch.room)
+    fe_release(scratch.results, scratch.room)
     memset(scratch, 0, sizeof(Scratch))
 
 
@@ -60,8 +63,9 @@ cdef int open_scratch(Scratch *scratch, const fe_measure *measure, const Work *w
                       Py_ssize_t rows, bint normalize) noexcept nogil:
     """Decide what is fetched, and make room for it."""
     cdef Py_ssize_t n = work.columns, size = work.itemsize, entries = FETCHED
-    cdef bint packed[2]
+    cdef bint packed[FE_OPERANDS]
     cdef bint tile = False, by_columns = False, fetched = False
+    cdef bint again = work.filled or measure.results > 1  # the entries are read more than once
     cdef int k
     memset(scratch, 0, sizeof(Scratch))
     scratch.by_columns = (measure.takes_columns > (n > FE_SHORT) and not normalize and n > 1
@@ -82,18 +86,23 @@ cdef int open_scratch(Scratch *scratch, const fe_measure *measure, const Work *w
         entries = TURNED
     elif not fetched:
         entries = FE_SEGMENT
-    scratch.rows = BLOCK_ROWS
-    if (fetched or normalize) and n > 0:
-        scratch.rows = max(<Py_ssize_t> 1, min(<Py_ssize_t> BLOCK_ROWS, entries // n))
+    if again:
+        entries = min(entries, <Py_ssize_t> LONG_BLOCK)
+    scratch.rows = rows_of_states(measure)
+    if (fetched or normalize or again) and n > 0:
+        scratch.rows = max(<Py_ssize_t> 1, min(scratch.rows, entries // n))
     scratch.opened = True
-    if not fetched:
-        return 0
     scratch.room = min(<Py_ssize_t> FE_SEGMENT, n * min(rows, scratch.rows)) * size
     for k in range(work.operands):
         if not packed[k]:
             scratch.buffer[k] = fe_allocate(scratch.room)
     if tile:
         scratch.tile = fe_allocate(scratch.room)
+    if work.filled and work.core[RESULT] != size:
+        scratch.results = fe_allocate(scratch.room)
+        if scratch.results == NULL:
+            close_scratch(scratch)
+            return NO_MEMORY
     for k in range(work.operands):
         if not packed[k] and scratch.buffer[k] == NULL:
             close_scratch(scratch)
@@ -130,20 +139,39 @@ cdef void place(const Work *work, const Scratch *scratch, int k, Py_ssize_t star
 
 
 cdef struct States:
-    double parts[FE_PARTS][STATE_ROOM]
+    double memory[STATES_ROOM]
 
 
-cdef fe_state state_of(States *states) noexcept nogil:
+cdef Py_ssize_t room_of_states(const fe_measure *measure) noexcept nogil:
+    """How far apart the parts of states are."""
+    return STATES_ROOM // max(measure.parts, 10) // 16 * 16
+
+
+cdef Py_ssize_t rows_of_states(const fe_measure *measure) noexcept nogil:
+    """How many rows a block may have."""
+    return room_of_states(measure) // 16 * 16
+
+
+cdef fe_state state_of(States *states, const fe_measure *measure) noexcept nogil:
     cdef fe_state state
+    cdef Py_ssize_t room = room_of_states(measure)
     cdef int k
     for k in range(FE_PARTS):
-        state.part[k] = states.parts[k]
+        state.part[k] = states.memory + (k if k < measure.parts else 0) * room
     return state
+
+
+cdef void begin(const fe_measure *measure, const Work *work, Py_ssize_t start, Py_ssize_t rows,
+                Py_ssize_t room, double *labels, const fe_state *state) noexcept nogil:
+    """Begin `room` states, those of rows start .. start + rows with what their labels pick."""
+    fe_begin(measure, state, room)
+    if measure.picks[measure.operands - 1]:
+        pick_targets(measure, work, start, rows, labels, state)
 
 
 cdef unsigned add_block(const fe_measure *measure, const Work *work, const Scratch *scratch,
                         int first, Py_ssize_t start, Py_ssize_t rows, bint fetched,
-                        const double **inverse, const fe_params *params,
+                        const double **inverse, const fe_params *params, double *labels,
                         const fe_state *state) noexcept nogil:
     """Make the state of rows start .. start + rows, segment by segment.
 
@@ -155,20 +183,22 @@ cdef unsigned add_block(const fe_measure *measure, const Work *work, const Scrat
     cdef Py_ssize_t n = work.columns, column = 0, room = (rows + 15) // 16 * 16
     cdef unsigned status = 0
     cdef int i
-    fe_begin(measure, state, room)
+    begin(measure, work, start, rows, room, labels, state)
     block.rows = rows
     block.row_length = n
     while column < n:
+        block.column = column
         block.columns = min(<Py_ssize_t> FE_SEGMENT, n - column)
         for i in range(measure.operands):
             place(work, scratch, first + i, start, rows, column, block.columns,
                   fetched and n <= FE_SEGMENT, &block, i)
-            block.inverse[i] = inverse[i]
+            if i < 2:
+                block.inverse[i] = inverse[i]
         if column == 0:
             status |= measure.accumulate[work.real](&block, params, state)
         else:
-            more = state_of(&more_states)
-            fe_begin(measure, &more, room)
+            more = state_of(&more_states, measure)
+            begin(measure, work, start, rows, room, labels, &more)
             status |= measure.accumulate[work.real](&block, params, &more)
             measure.combine[work.real](state, &more, rows, params)
         column += FE_SEGMENT
@@ -202,27 +232,36 @@ cdef void put_results(const Work *work, Py_ssize_t start, Py_ssize_t rows,
                work.itemsize)
 
 
-cdef void pick_targets(const Work *work, Py_ssize_t start, Py_ssize_t rows, double *labels,
-                       double *targets) noexcept nogil:
-    """Fetch the labels of some rows, and the logit of each that its label names."""
-    cdef Work read = work[0]
-    cdef Py_ssize_t r
+cdef double read_one(const View *view, const char *data, const Work *work) noexcept nogil:
+    """Read one entry as kernels do."""
     cdef double wide
     cdef float narrow
-    read.real = FE_F64
-    read.itemsize = 8
-    fetch(&work.view[1], start, rows, <char *> labels, &read, NULL)
-    for r in range(rows):
-        targets[r] = 0
-        if labels[r] == work.ignored:
+    if work.real == FE_F32:
+        view.read(data, work.itemsize, 1, <char *> &narrow)
+        return narrow
+    view.read(data, work.itemsize, 1, <char *> &wide)
+    return wide
+
+
+cdef void pick_targets(const fe_measure *measure, const Work *work, Py_ssize_t start,
+                       Py_ssize_t rows, double *labels, const fe_state *state) noexcept nogil:
+    """Fetch the labels of some rows, and the entries that they name. Labels are checked before."""
+    cdef Work read
+    cdef Py_ssize_t r
+    cdef int k
+    if work.labelled:
+        read.real = FE_F64
+        read.itemsize = 8
+        fetch(&work.labels, start, rows, <char *> labels, &read, NULL)
+    for k in range(measure.operands):
+        if measure.picks[k] == 0:
             continue
-        data = row_address(work, 0, start + r) + <Py_ssize_t> labels[r] * work.entry
-        if work.real == FE_F32:
-            work.view[0].read(data, work.itemsize, 1, <char *> &narrow)
-            targets[r] = narrow
-        else:
-            work.view[0].read(data, work.itemsize, 1, <char *> &wide)
-            targets[r] = wide
+        for r in range(rows):
+            if not work.labelled or labels[r] == work.ignored:
+                state.part[measure.picks[k]][r] = NAN
+                continue
+            data = row_address(work, k, start + r) + <Py_ssize_t> labels[r] * work.entry[k]
+            state.part[measure.picks[k]][r] = read_one(&work.view[k], data, work)
 
 
 cdef void clear_ignored(const Work *work, const double *labels, Py_ssize_t rows, int real_type,
@@ -237,6 +276,102 @@ cdef void clear_ignored(const Work *work, const double *labels, Py_ssize_t rows,
                    4 if real_type == FE_F32 else 8)
 
 
+cdef void put_fields(const fe_measure *measure, const Work *work, Py_ssize_t start,
+                     Py_ssize_t rows, const double *results) noexcept nogil:
+    """Copy several results of each row to where they belong."""
+    cdef Py_ssize_t r
+    cdef int i
+    cdef char *to
+    for i in range(measure.results):
+        to = work.fields[i].data
+        if to == NULL:
+            continue
+        for r in range(rows):
+            if work.fields[i].type == cnp.NPY_FLOAT:
+                (<float *> to)[start + r] = <float> results[i * FE_BLOCK_ROWS + r]
+            elif work.fields[i].type == cnp.NPY_DOUBLE:
+                (<double *> to)[start + r] = results[i * FE_BLOCK_ROWS + r]
+            elif work.fields[i].type == cnp.NPY_INT64:
+                (<cnp.npy_int64 *> to)[start + r] = <cnp.npy_int64> results[i * FE_BLOCK_ROWS + r]
+            else:
+                to[start + r] = results[i * FE_BLOCK_ROWS + r] != 0
+
+
+cdef void finish_rows(const fe_measure *measure, const Work *work, const fe_params *params,
+                      Py_ssize_t start, Py_ssize_t rows, const fe_state *state,
+                      const double *labels, double *doubles) noexcept nogil:
+    """Make results of states; as doubles if somewhere is given to put them."""
+    cdef double results[FE_RESULTS][FE_BLOCK_ROWS]
+    cdef char *to = <char *> results
+    cdef int real_type = work.real
+    cdef bint packed = (work.outer[RESULT] == work.itemsize
+                        and rows <= work.run - start % work.run)
+    if measure.results != 1:
+        measure.finish[real_type](state, rows, params, results)
+        clear_ignored(work, labels, rows, FE_F64, <char *> results)
+        if work.fields != NULL:
+            put_fields(measure, work, start, rows, results[0])
+        return
+    if doubles != NULL:
+        real_type = FE_F64
+        to = <char *> doubles
+    elif packed:
+        to = <char *> row_address(work, RESULT, start)
+    measure.finish[real_type](state, rows, params, to)
+    clear_ignored(work, labels, rows, real_type, to)
+    if doubles == NULL and not packed:
+        put_results(work, start, rows, <const char *> results)
+
+
+cdef void spread_block(const fe_measure *measure, const Work *work, const Scratch *scratch,
+                       const fe_params *params, Py_ssize_t start, Py_ssize_t rows,
+                       Py_ssize_t column, Py_ssize_t columns, bint fetched,
+                       const fe_state *state) noexcept nogil:
+    """Make the results of some columns of some rows, from finished states."""
+    cdef fe_block block
+    cdef fe_state one
+    cdef char *to
+    cdef const char *row
+    cdef Py_ssize_t size = work.itemsize, step = work.core[RESULT], r, j
+    place(work, scratch, 0, start, rows, column, columns, fetched, &block, 0)
+    block.rows = rows
+    block.column = column
+    block.columns = columns
+    block.row_length = work.columns
+    if scratch.results == NULL:  # rows of a block are one run, or one
+        to = <char *> row_address(work, RESULT, start) + column * step
+        if rows <= work.run - start % work.run:
+            measure.spread[work.real](&block, params, state, to, work.outer[RESULT])
+            return
+        block.rows = 1
+        for r in range(rows):
+            one = fe_state_at(state, r)
+            to = <char *> row_address(work, RESULT, start + r) + column * step
+            measure.spread[work.real](&block, params, &one, to, 0)
+            block.operand[0] = <const char *> block.operand[0] + block.stride[0]
+        return
+    measure.spread[work.real](&block, params, state, scratch.results, columns * size)
+    if distance(work.outer[RESULT]) < distance(step) and rows <= work.run - start % work.run:
+        to = <char *> row_address(work, RESULT, start) + column * step
+        for j in range(columns):
+            row = <const char *> scratch.results + j * size
+            for r in range(rows):
+                put_one(to + j * step + r * work.outer[RESULT], row + r * columns * size, size)
+        return
+    for r in range(rows):
+        to = <char *> row_address(work, RESULT, start + r) + column * step
+        row = <const char *> scratch.results + r * columns * size
+        for j in range(columns):
+            put_one(to + j * step, row + j * size, size)
+
+
+cdef inline void put_one(char *to, const char *value, Py_ssize_t size) noexcept nogil:
+    if size == 4:
+        (<float *> to)[0] = (<const float *> value)[0]
+    else:
+        (<double *> to)[0] = (<const double *> value)[0]
+
+
 cdef int rows_loop(const fe_measure *table, const fe_measure *measure, const Work *work,
                    const fe_params *params, Py_ssize_t start, Py_ssize_t end,
                    double *doubles, Scratch *scratch) noexcept nogil:
@@ -246,13 +381,12 @@ cdef int rows_loop(const fe_measure *table, const fe_measure *measure, const Wor
     NO_MEMORY.
     """
     cdef States states
-    cdef fe_state state = state_of(&states)
-    cdef double labels[BLOCK_ROWS]
-    cdef double inverses[2][FE_INVERSE * BLOCK_ROWS]
-    cdef double results[BLOCK_ROWS]
+    cdef fe_state state
+    cdef double labels[FE_BLOCK_ROWS]
+    cdef double inverses[2][FE_INVERSE * FE_BLOCK_ROWS]
     cdef const double *inverse[2]
     cdef const double *none[2]
-    cdef Py_ssize_t rows, r, in_run
+    cdef Py_ssize_t rows, r, in_run, column
     cdef unsigned status = 0
     cdef int k
     cdef bint normalize = (params.flags & FE_NORMALIZE) != 0
@@ -262,36 +396,33 @@ cdef int rows_loop(const fe_measure *table, const fe_measure *measure, const Wor
     while start < end:
         rows = min(scratch.rows, end - start)
         in_run = work.run - start % work.run
-        if work.in_place[0] or work.in_place[1] or in_run >= rows:
+        if work.in_place[0] or work.in_place[1] or work.in_place[2] or in_run >= rows:
             rows = min(rows, in_run)
         if normalize:
+            state = state_of(&states, &table[TOTAL])
             for k in range(work.operands):
                 status |= add_block(&table[TOTAL], work, scratch, k, start, rows, False, none,
-                                    params, &state)
+                                    params, labels, &state)
                 invert(state.part[FE_HIGH], state.part[FE_LOW], rows, inverses[k])
                 inverse[k] = inverses[k]
+        state = state_of(&states, measure)
         status |= add_block(measure, work, scratch, 0, start, rows, normalize, inverse, params,
-                            &state)
+                            labels, &state)
         if normalize and work.columns == 0:
             for r in range(rows):
                 state.part[FE_HIGH][r] = NAN  # no entries, no distribution
         if work.columns == 0 and measure.shape == FE_LOGITS and measure != &table[LOGSUMEXP]:
             for r in range(rows):
                 state.part[FE_LARGEST][r] = 0  # as if there were nothing beside one certain class
-        if measure.labels:
-            pick_targets(work, start, rows, labels, state.part[FE_TARGET])
+        finish_rows(measure, work, params, start, rows, &state, labels, doubles)
         if doubles != NULL:
-            measure.finish[FE_F64](&state, rows, params, doubles)
-            clear_ignored(work, labels, rows, FE_F64, <char *> doubles)
             doubles += rows
-        elif work.outer[RESULT] == work.itemsize and rows <= in_run:
-            measure.finish[work.real](&state, rows, params,
-                                      <char *> row_address(work, RESULT, start))
-            clear_ignored(work, labels, rows, work.real, <char *> row_address(work, RESULT, start))
-        else:
-            measure.finish[work.real](&state, rows, params, results)
-            clear_ignored(work, labels, rows, work.real, <char *> results)
-            put_results(work, start, rows, <const char *> results)
+        column = 0
+        while work.filled and column < work.columns:
+            spread_block(measure, work, scratch, params, start, rows, column,
+                         min(<Py_ssize_t> FE_SEGMENT, work.columns - column),
+                         work.columns <= FE_SEGMENT, &state)
+            column += FE_SEGMENT
         start += rows
     return status
 
@@ -305,9 +436,9 @@ cdef void pick(const Work *work, Py_ssize_t first, Py_ssize_t count, char *to) n
     cdef Py_ssize_t r
     read.real = FE_F64
     read.itemsize = 8
-    fetch(&work.view[1], first, count, <char *> labels, &read, NULL)
+    fetch(&work.labels, first, count, <char *> labels, &read, NULL)
     for r in range(count):
-        work.view[0].read(row_address(work, 0, first + r) + <Py_ssize_t> labels[r] * work.entry,
+        work.view[0].read(row_address(work, 0, first + r) + <Py_ssize_t> labels[r] * work.entry[0],
                           work.itemsize, 1, to + r * work.itemsize)
 
 
@@ -320,11 +451,11 @@ cdef void widen(const char *values, Py_ssize_t count, int real_type, double *to)
 cdef int map_loop(const fe_measure *measure, const Work *work, const fe_params *params,
                   Py_ssize_t start, Py_ssize_t end, double *doubles) noexcept nogil:
     """Results of elements start .. end; as doubles if somewhere is given to put them."""
-    cdef double buffers[3][MAP_BLOCK]
-    cdef const void *operand[2]
+    cdef double buffers[ARRAYS][MAP_BLOCK]
+    cdef const void *operand[FE_OPERANDS]
     cdef Py_ssize_t size = work.itemsize, block, i, step = work.outer[RESULT]
     cdef unsigned status = 0
-    cdef bint in_place[2]
+    cdef bint in_place[FE_OPERANDS]
     cdef bint direct = doubles == NULL and step == size
     cdef char *out = <char *> work.view[RESULT].data
     cdef int k, operands = measure.operands
@@ -346,12 +477,12 @@ cdef int map_loop(const fe_measure *measure, const Work *work, const fe_params *
         if doubles == NULL and step == size:
             status |= measure.map[work.real](operand, block, params, out + start * size)
         else:
-            status |= measure.map[work.real](operand, block, params, buffers[2])
+            status |= measure.map[work.real](operand, block, params, buffers[RESULT])
         if doubles != NULL:
-            widen(<const char *> buffers[2], block, work.real, doubles)
+            widen(<const char *> buffers[RESULT], block, work.real, doubles)
             doubles += block
         elif step != size:
             for i in range(block):
-                memcpy(out + (start + i) * step, <char *> buffers[2] + i * size, size)
+                memcpy(out + (start + i) * step, <char *> buffers[RESULT] + i * size, size)
         start += block
     return status

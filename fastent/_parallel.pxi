@@ -101,6 +101,8 @@ cdef struct Job:
     double parts[FE_PARTS][TASKS + 16]
     int first  # operand
     Py_ssize_t row
+    double label
+    const fe_state *total  # of that row
     const double *inverse[2]
     const View *weights
     fe_state weight_states
@@ -202,19 +204,40 @@ cdef void segment_task(void *context, size_t index, size_t slot) noexcept nogil:
     cdef Py_ssize_t column = (job.begun + <Py_ssize_t> index) * FE_SEGMENT
     cdef fe_mode mode = fe_enter()
     cdef fe_state state = fe_state_at(&job.states, index)
+    cdef double label
     cdef int status = 0, i
     if not scratch.opened:
         status = open_scratch(scratch, job.measure, work, 1, False)
-    fe_begin(job.measure, &state, 1)
+    begin(job.measure, work, job.row, 1, 1, &label, &state)
     if status == 0:
         block.rows = 1
         block.row_length = work.columns
+        block.column = column
         block.columns = min(<Py_ssize_t> FE_SEGMENT, work.columns - column)
         for i in range(job.measure.operands):
             place(work, scratch, job.first + i, job.row, 1, column, block.columns, False, &block,
                   i)
-            block.inverse[i] = job.inverse[i]
+            if i < 2:
+                block.inverse[i] = job.inverse[i]
         status = job.measure.accumulate[work.real](&block, job.params, &state)
+    job.status[index] = status
+    fe_leave(mode, 0)
+
+
+cdef void spread_task(void *context, size_t index, size_t slot) noexcept nogil:
+    """Make the results of a segment of one row."""
+    cdef Job *job = <Job *> context
+    cdef Scratch *scratch = &job.slots[slot].scratch
+    cdef Py_ssize_t column = <Py_ssize_t> index * job.share * FE_SEGMENT
+    cdef Py_ssize_t end = min(column + job.share * FE_SEGMENT, job.work.columns)
+    cdef fe_mode mode = fe_enter()
+    cdef int status = 0
+    if not scratch.opened:
+        status = open_scratch(scratch, job.measure, job.work, 1, False)
+    while status == 0 and column < end:
+        spread_block(job.measure, job.work, scratch, job.params, job.row, 1, column,
+                     min(<Py_ssize_t> FE_SEGMENT, end - column), False, job.total)
+        column += FE_SEGMENT
     job.status[index] = status
     fe_leave(mode, 0)
 
@@ -237,7 +260,7 @@ cdef int add_long_row(Job *job, fe_state *total) noexcept nogil:
     """Make the state of one row from all its segments."""
     cdef Py_ssize_t segments = segments_of(job.work.columns), part
     cdef int status = 0, state
-    fe_begin(job.measure, total, 1)
+    begin(job.measure, job.work, job.row, 1, 16, &job.label, total)
     job.begun = 0
     job.share = 1
     while job.begun < segments:
@@ -257,10 +280,10 @@ cdef int long_rows(Job *job) noexcept nogil:
     cdef const fe_measure *measure = job.measure
     cdef OneState memory
     cdef fe_state total = one_state(&memory)
-    cdef double label
     cdef double inverses[2][FE_INVERSE]
-    cdef double result[16]
     cdef int status = 0, state = 0, k
+    cdef Py_ssize_t segments = segments_of(work.columns)
+    job.total = &total
     job.inverse[0] = job.inverse[1] = NULL
     for job.row in range(work.rows):
         if job.params.flags & FE_NORMALIZE:
@@ -282,23 +305,21 @@ cdef int long_rows(Job *job) noexcept nogil:
         if state < 0:
             break
         status |= state
-        if measure.labels:
-            pick_targets(work, job.row, 1, &label, total.part[FE_TARGET])
-        if job.doubles != NULL:
-            measure.finish[FE_F64](&total, 1, job.params, job.doubles + job.row)
-            clear_ignored(work, &label, 1, FE_F64, <char *> (job.doubles + job.row))
-        else:
-            measure.finish[work.real](&total, 1, job.params, result)
-            clear_ignored(work, &label, 1, work.real, <char *> result)
-            put_results(work, job.row, 1, <const char *> result)
+        finish_rows(measure, work, job.params, job.row, 1, &total, &job.label,
+                    NULL if job.doubles == NULL else job.doubles + job.row)
+        if work.filled:
+            job.share = (segments + TASKS - 1) // TASKS
+            state = run_tasks(spread_task, job, segments)
+            if state < 0:
+                break
     return state if state < 0 else status
 
 
 cdef Py_ssize_t rows_together(const Work *work) noexcept nogil:
     """How many rows are best left to one thread: a block, or lines of memory that they share."""
     if work.columns <= FE_SHORT:
-        return BLOCK_ROWS
-    return 1 if distance(work.outer[0]) >= distance(work.core[0]) else BLOCK_ROWS
+        return FE_BLOCK_ROWS
+    return 1 if distance(work.outer[0]) >= distance(work.core[0]) else FE_BLOCK_ROWS
 
 
 # ---- doors ------------------------------------------------------------------------------------

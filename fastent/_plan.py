@@ -38,14 +38,16 @@ def parameters(
     log_floor: float | None = None,
     normalize: bool = False,
     temperature: float = 1.0,
+    smoothing: float = 0.0,
 ) -> Array:
     """Return what the kernels need beside the arrays, as one vector."""
     try:
-        return _parameters(measure, base, log_floor, normalize, temperature)
+        return _parameters(measure, base, log_floor, normalize, temperature, smoothing)
     except TypeError:  # what cannot be hashed is no number either
         _check_number("base", base)
         _check_number("log_floor", log_floor)
         _check_number("temperature", temperature)
+        _check_number("label_smoothing", smoothing)
         raise
 
 
@@ -62,6 +64,7 @@ def _parameters(
     log_floor: float | None,
     normalize: bool,
     temperature: float,
+    smoothing: float,
 ) -> Array:
     _check_number("base", base)
     _check_number("log_floor", log_floor)
@@ -72,6 +75,10 @@ def _parameters(
             f"temperature must be a positive number, from {LEAST_TEMPERATURE:g} to "
             f"{1 / LEAST_TEMPERATURE:g}, not {temperature!r}"
         )
+    if not isinstance(smoothing, Real):
+        raise TypeError(f"label_smoothing must be a number, not {smoothing!r}")
+    if not 0 <= smoothing <= 1:
+        raise ValueError(f"label_smoothing must lie between 0 and 1, not {smoothing!r}")
     flags = NORMALIZE if normalize else 0
     if base == 2 and measure.exact_bits:
         flags |= BITS
@@ -81,7 +88,7 @@ def _parameters(
     floor = -math.inf if log_floor is None else _as_float("log_floor", log_floor)
     if math.isnan(floor) or floor > 0:
         raise ValueError(f"log_floor must be None or a number up to 0, not {log_floor!r}")
-    vector = np.array([*scale, floor, math.exp(floor), flags, float(temperature)])
+    vector = np.array([*scale, floor, math.exp(floor), flags, float(temperature), smoothing])
     vector.flags.writeable = False  # shared by all calls
     return vector
 

@@ -14,13 +14,10 @@ cdef void sum_segment(Job *job, Py_ssize_t index, const double *values, double *
     cdef fe_state state = fe_state_at(&job.states, index), weight = fe_state_at(&job.weight_states, index)
     cdef Work doubles
     memset(&params, 0, sizeof(params))
+    memset(&block, 0, sizeof(block))
     block.rows = 1
     block.columns = min(<Py_ssize_t> FE_SEGMENT, job.work.rows - start)
     block.row_length = job.work.rows
-    block.stride[0] = block.stride[1] = 0
-    block.step[0] = block.step[1] = 0
-    block.ahead[0].next = block.ahead[1].next = NULL
-    block.inverse[0] = block.inverse[1] = NULL
     fe_begin(&job.table[SUM], &state, 1)
     if weights == NULL:
         block.operand[0] = values

@@ -47,6 +47,7 @@ cdef void map_ufunc(char **args, const cnp.npy_intp *dimensions, const cnp.npy_i
     params.log_floor = (<const double *> args[operands + 2])[0]
     params.flags = 0
     params.temperature = 1
+    params.smoothing = 0
     start_work(&work, operands, loop.real, dimensions[0], 1)
     for i in range(operands):
         set_elements(&work, i, args[i], steps[i], loop.kinds[i])
@@ -80,7 +81,7 @@ cdef int[8] TARGET_KINDS = [FE_KIND_F32, FE_KIND_F64, FE_KIND_BOOL, FE_KIND_I8, 
 cdef object make_ufunc(int measure):
     """The ufunc or gufunc of a measure. Its tables live as long as the process."""
     cdef const fe_measure *m = &fe_isas[0].measures[measure]
-    if m.labels:
+    if m.results != 1 or m.picks[m.operands - 1]:
         return None
     cdef bint targets = m.shape == FE_MAP and m.operands == 2
     cdef int inputs = m.operands + (3 if m.shape == FE_MAP else 1)

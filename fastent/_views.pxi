@@ -12,13 +12,13 @@ from libc.string cimport memcpy, memset
 
 from fastent._kernels cimport (
     FE_F32, FE_F64, FE_KIND_BF16, FE_KIND_BOOL, FE_KIND_F32, FE_KIND_F64, FE_KIND_I8, FE_KIND_I32,
-    FE_KIND_I64, FE_KIND_U8, FE_KIND_U64, fe_gather, fe_isas, fe_read,
+    FE_KIND_I64, FE_KIND_U8, FE_KIND_U64, FE_OPERANDS, fe_gather, fe_isas, fe_read,
 )
 
 cdef enum:
     AXES = 64  # NumPy's most
-    ARRAYS = 3  # two operands and a result
-    RESULT = 2
+    ARRAYS = FE_OPERANDS + 1  # and a result
+    RESULT = FE_OPERANDS
     SHORT_RUN = 16  # rows
 
 cdef struct View:
@@ -28,6 +28,11 @@ cdef struct View:
     int axes
     Py_ssize_t shape[AXES]
     Py_ssize_t strides[AXES]
+
+# A column of results: consecutive floats, doubles, integers or truth values.
+cdef struct Field:
+    char *data
+    int type  # NumPy's
 
 cdef struct Work:
     int operands
@@ -44,9 +49,13 @@ cdef struct Work:
     int leads  # axes over which runs are repeated
     Py_ssize_t lead_shape[AXES]
     Py_ssize_t lead[ARRAYS][AXES]
-    bint picked  # element r is entry number view[1][r] of row r of view[0]
-    Py_ssize_t entry  # bytes from entry to entry of such rows, and of those with labels
+    Py_ssize_t entry[FE_OPERANDS]  # bytes from entry to entry of a row
+    bint labelled  # rows have labels
+    bint picked  # element r is the entry of row r of view[0] that its label names
+    View labels
     double ignored  # label of rows that have no loss; NaN: none
+    Field *fields  # NULL, or where each of a row's results goes
+    bint filled  # the result has rows of as many entries as the operands
 
 
 cdef const char *row_address(const Work *work, int k, Py_ssize_t row) noexcept nogil:
@@ -150,9 +159,10 @@ cdef void start_work(Work *work, int operands, int real_type, Py_ssize_t rows,
     work.gather = fe_isas[chosen].gather
     work.run = max(rows, <Py_ssize_t> 1)
     work.leads = 0
-    work.picked = False
+    work.picked = work.labelled = work.filled = False
     work.ignored = NAN
-    work.in_place[0] = work.in_place[1] = False
+    work.fields = NULL
+    memset(work.in_place, 0, sizeof(work.in_place))
 
 
 cdef inline fe_read read_of(int kind, bint swapped, int real_type) noexcept nogil:
@@ -259,7 +269,10 @@ cdef int view_array(View *view, cnp.ndarray array, int real_type) except -1:
 
 
 cdef int describe(Work *work, tuple arrays, int cores, cnp.ndarray out, int real_type) except -1:
-    """Work on arrays whose last `cores` axes hold a row, the others those of `out` (or None)."""
+    """Work on arrays whose last `cores` axes hold a row, the others those of `out` (or None).
+
+    An `out` of one axis more takes a result an entry.
+    """
     cdef Py_ssize_t shape[AXES]
     cdef Py_ssize_t strides[ARRAYS * AXES]
     cdef cnp.ndarray array = arrays[0]
@@ -282,6 +295,7 @@ cdef int describe(Work *work, tuple arrays, int cores, cnp.ndarray out, int real
         for axis in range(cores):
             row_shape[axis] = cnp.PyArray_DIM(array, outer + axis)
             row_strides[axis] = cnp.PyArray_STRIDE(array, outer + axis)
+        work.entry[k] = row_strides[cores - 1] if cores > 0 else 0
         kept = merge(cores, row_shape, row_strides, 1)
         work.core[k] = row_strides[0] if work.columns > 1 else work.itemsize
         work.in_place[k] = work.view[k].native and kept == 1
@@ -289,6 +303,9 @@ cdef int describe(Work *work, tuple arrays, int cores, cnp.ndarray out, int real
         work.view[RESULT].data = <const char *> cnp.PyArray_DATA(out)
         for axis in range(outer):
             strides[RESULT * AXES + axis] = cnp.PyArray_STRIDE(out, axis)
+        work.filled = cnp.PyArray_NDIM(out) > outer  # by one axis
+        if work.filled:
+            work.core[RESULT] = cnp.PyArray_STRIDE(out, outer)
     kept = merge(outer, shape, strides, ARRAYS)
     work.leads = kept - 1
     work.run = max(shape[kept - 1], <Py_ssize_t> 1)
@@ -298,23 +315,22 @@ cdef int describe(Work *work, tuple arrays, int cores, cnp.ndarray out, int real
             work.lead_shape[axis] = shape[axis]
             work.lead[k][axis] = strides[k * AXES + axis]
     if kept > 1 and work.run < SHORT_RUN:  # short runs are not worth a block each
-        work.in_place[0] = work.in_place[1] = False
+        memset(work.in_place, 0, sizeof(work.in_place))
     return 0
 
 
 cdef int describe_picked(Work *work, cnp.ndarray rows, cnp.ndarray labels, int real_type) except -1:
     """Work on one entry of each row along the last axis: that which its label names."""
     describe(work, (rows,), 1, None, real_type)
-    view_array(&work.view[1], labels, FE_F64)
+    view_array(&work.labels, labels, FE_F64)
     work.columns = 1
-    work.entry = cnp.PyArray_STRIDE(rows, cnp.PyArray_NDIM(rows) - 1)
     work.picked = True
     return 0
 
 
-cdef int describe_labels(Work *work, cnp.ndarray rows, cnp.ndarray labels, double ignored) except -1:
-    """Add a label to each row along the last axis."""
-    view_array(&work.view[1], labels, FE_F64)
-    work.entry = cnp.PyArray_STRIDE(rows, cnp.PyArray_NDIM(rows) - 1)
+cdef int describe_labels(Work *work, cnp.ndarray labels, double ignored) except -1:
+    """Add a label to each row, of one axis."""
+    view_array(&work.labels, labels, FE_F64)
+    work.labelled = True
     work.ignored = ignored
     return 0

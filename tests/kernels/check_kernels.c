@@ -115,21 +115,36 @@ static void results(const fe_measure *m, fe_real real, const void *p, const void
   fe_state state;
   for (int k = 0; k < FE_PARTS; k++) state.part[k] = parts[k];
   fe_begin(m, &state, rows);
+  for (size_t r = 0; m->picks[0] && n > 0 && r < rows; r++) /* one label */
+    parts[m->picks[0]][r] = get(p, real, steps == NULL ? r * n + n / 2 : r + n / 2 * steps[0]);
   fe_block block = {.operand = {p, q}, .rows = rows, .columns = n, .row_length = n};
   for (int i = 0; i < 2; i++) {
     block.stride[i] = (ptrdiff_t)(n * size_of(real));
     if (steps != NULL) block.step[i] = steps[i], block.stride[i] = (ptrdiff_t)size_of(real);
   }
   m->accumulate[real](&block, params, &state);
-  for (size_t r = 0; m->labels && n > 0 && r < rows; r++) /* one label */
-    parts[FE_TARGET][r] = get(p, real, steps == NULL ? r * n + n / 2 : r + n / 2 * steps[0]);
-  m->finish[real](&state, rows, params, out);
+  if (m->results == 1) {
+    m->finish[real](&state, rows, params, out);
+    return;
+  }
+  double several[FE_RESULTS][FE_BLOCK_ROWS];
+  m->finish[real](&state, rows, params, several);
+  if (m->results == 0) m->spread[real](&block, params, &state, out, (ptrdiff_t)(n * size_of(real)));
+  for (size_t r = 0; r < rows; r++)
+    for (int i = 0; i < m->results; i++)
+      put(out, real, r * (size_t)m->results + (size_t)i, several[i][r]);
+}
+
+/* How many each row has. */
+static size_t results_of(const fe_measure *m, size_t n) {
+  return m->results > 0 ? (size_t)m->results : n;
 }
 
 static void check_rows(const fe_isa *isa, const fe_measure *m, const fe_measure *portable,
                        fe_real real, size_t n, int kind, const fe_params *params, char **memory) {
   const size_t bytes = rows_at_once * n * size_of(real);
-  double want[MOST_ROWS], out[MOST_ROWS + 32];
+  const size_t each = results_of(m, n), count = rows_at_once * each;
+  static double want[MOST_ROWS * MOST], out[MOST_ROWS * MOST + 32];
   char *p = memory[0] + PAGES - bytes, *q = memory[1] + PAGES - bytes; /* end at the guard */
   for (size_t i = 0; i < rows_at_once * n; i++) {
     put(p, real, i, entry(kind, real));
@@ -137,9 +152,9 @@ static void check_rows(const fe_isa *isa, const fe_measure *m, const fe_measure 
         kind == 0 && i % 3 ? get(p, real, i) * (1 + 1e-3 * uniform()) : entry(kind, real));
   }
   results(portable, real, p, q, rows_at_once, n, NULL, params, out);
-  for (size_t r = 0; r < rows_at_once; r++) want[r] = get(out, real, r);
+  for (size_t r = 0; r < count; r++) want[r] = get(out, real, r);
   results(m, real, p, q, rows_at_once, n, NULL, params, out);
-  for (size_t r = 0; r < rows_at_once; r++) {
+  for (size_t r = 0; r < count; r++) {
     const double got = get(out, real, r);
     if (!near(got, want[r], m, real, kind == 2 ? 2.0 * (double)n : 0))
       fail("portable", isa, m, real, n, got, want[r]);
@@ -147,20 +162,21 @@ static void check_rows(const fe_isa *isa, const fe_measure *m, const fe_measure 
   }
   const fe_measure *twin = twin_of(isa, m);
   if (twin != NULL) results(twin, real, p, q, rows_at_once, n, NULL, params, out);
-  for (size_t r = 0; twin != NULL && r < rows_at_once; r++)
+  for (size_t r = 0; twin != NULL && r < count; r++)
     if (!same(get(out, real, r), want[r]))
       fail("twin", isa, m, real, n, get(out, real, r), want[r]);
   for (size_t r = 0; r < rows_at_once; r++) { /* alone */
     const size_t from = r * n * size_of(real);
     results(m, real, p + from, q + from, 1, n, NULL, params, out);
-    if (!same(get(out, real, 0), want[r]))
-      fail("alone", isa, m, real, n, get(out, real, 0), want[r]);
+    for (size_t i = 0; i < each; i++)
+      if (!same(get(out, real, i), want[r * each + i]))
+        fail("alone", isa, m, real, n, get(out, real, i), want[r * each + i]);
   }
   for (size_t offset = 0; offset < 64; offset += size_of(real)) { /* from the guard on */
     memcpy(memory[2] + offset, p, bytes), memcpy(memory[3] + 64 - offset, q, bytes);
     results(m, real, memory[2] + offset, memory[3] + 64 - offset, rows_at_once, n, NULL, params,
             out);
-    for (size_t r = 0; r < rows_at_once; r++)
+    for (size_t r = 0; r < count; r++)
       if (!same(get(out, real, r), want[r]))
         fail("aligned", isa, m, real, n, get(out, real, r), want[r]);
     if (n > 64 && offset > 0) break;
@@ -173,7 +189,7 @@ static void check_rows(const fe_isa *isa, const fe_measure *m, const fe_measure 
       put(b, real, j * rows_at_once + r, get(q, real, r * n + j));
     }
   results(m, real, a, b, rows_at_once, n, (size_t[]){rows_at_once, rows_at_once}, params, out);
-  for (size_t r = 0; r < rows_at_once; r++)
+  for (size_t r = 0; r < count; r++)
     if (!same(get(out, real, r), want[r]))
       fail("by columns", isa, m, real, n, get(out, real, r), want[r]);
 }
@@ -275,7 +291,7 @@ int main(int argc, char **argv) {
             const size_t n = c < 131 ? c : more[c - 131];
             rows_at_once = 17 + (c + (size_t)kind) % 3;
             const double floor = floors[(c + (size_t)kind) % 3];
-            fe_params params = {1, 0, floor, exp(floor), c % 3 == 2 ? 0.7 : 1, 0};
+            fe_params params = {1, 0, floor, exp(floor), c % 3 == 2 ? 0.7 : 1, 0, 0};
             if (m->bits && c % 2) params.flags = FE_BITS;
             else if (c % 5 == 1)
               params.scale_high = 1.4426950408889634, params.scale_low = 2.03e-17;

@@ -227,10 +227,10 @@ static void *work(void *argument) {
   proof *p = argument;
   const function *f = p->f;
   const format *form = &formats[p->real];
-  const fe_params params = {f->scale_high, f->scale_low, f->floor, exp(f->floor), 1, 0};
+  const fe_params params = {f->scale_high, f->scale_low, f->floor, exp(f->floor), 1, 0, 0};
   const int is_short = p->real == FE_F32;
   const void *target = is_short ? (void *)short_t : t, *input = is_short ? (void *)short_x : x;
-  const void *operands[2] = {f->operands == 2 ? target : input, input};
+  const void *operands[FE_OPERANDS] = {f->operands == 2 ? target : input, input};
   tally tallies[MOST_ISAS];
   for (int k = 0; k < MOST_ISAS; k++) tallies[k] = (tally){.worst = -1};
   uint64_t samples = 0;
