@@ -14,6 +14,7 @@
 #include "kernels/kl_divergence.h"
 #include "kernels/logsumexp.h"
 #include "kernels/sigmoid.h"
+#include "kernels/softmax.h"
 #include "kernels/softmax_cross_entropy.h"
 #include "kernels/softmax_entropy.h"
 #include "kernels/sum.h"

@@ -26,6 +26,7 @@
 #undef FE_CHUNK
 #undef W
 #undef LOAD_UP_TO
+#undef STORE
 #undef LOAD_WIDE_UP_TO
 
 /* NAME(entropy, leaf) is entropy_leaf_f32_avx2: greppable, and told apart by a profiler. */
@@ -63,6 +64,7 @@
 #define M(operation) m32_##operation
 #define S(operation) sum32_##operation
 #define LOAD(p) g32_load(p)
+#define STORE(p, g) g32_store(p, g)
 #define LOAD_PARTIAL(p, count, pad) g32_load_partial(p, count, pad)
 #define WATCH watch_g32
 #define W(part) watch_g32_##part
@@ -78,6 +80,7 @@
 #define M(operation) m64_##operation
 #define S(operation) sum64_##operation
 #define LOAD(p) LOAD_WIDE(p)
+#define STORE(p, g) STORE_WIDE(p, g)
 #define LOAD_PARTIAL(p, count, pad) LOAD_WIDE_PARTIAL(p, count, pad)
 #define WATCH watch_g64
 #define W(part) watch_g64_##part

@@ -26,6 +26,7 @@ from fastent._events import binary_entropy, surprisal
 from fastent._logits import binary_cross_entropy_with_logits, sigmoid
 from fastent._losses import binary_cross_entropy, log_loss
 from fastent._softmax import logsumexp, softmax_cross_entropy, softmax_entropy
+from fastent._spread import log_softmax, softmax
 from fastent._threads import get_num_threads, num_threads, set_num_threads
 
 __version__ = _VERSION
@@ -39,12 +40,14 @@ __all__ = [
     "get_num_threads",
     "kl_divergence",
     "log_loss",
+    "log_softmax",
     "logsumexp",
     "num_threads",
     "perplexity",
     "set_num_threads",
     "show_config",
     "sigmoid",
+    "softmax",
     "softmax_cross_entropy",
     "softmax_entropy",
     "surprisal",

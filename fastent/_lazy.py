@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from fastent._arrays import Array, as_array, check_dtype
+from fastent._arrays import Array, as_array, check_dtype, kernel_dtype
 
 
 def is_lazy(value: Any) -> bool:
@@ -92,6 +92,15 @@ def call_lazily(
     )
     join = partial(_join, reduction, dtype)
     return da.blockwise(join, (), parts, (*outer, 0), concatenate=True, meta=np.empty((), dtype))
+
+
+def call_on_blocks(
+    call: Callable[[Any], Any], value: Any, name: str, axes: tuple[int, ...], out: Any
+) -> Any:
+    """Return a Dask array of the same shape, which `call` makes of each block."""
+    (array,) = lazy_operands((value,), (name,), out)
+    _check_chunks(array, name, tuple(i - array.ndim for i in axes))
+    return array.map_blocks(call, dtype=kernel_dtype([array]), meta=np.empty((0,) * array.ndim))
 
 
 def _check_chunks(array: Any, name: str, axes: tuple[int, ...]) -> None:

@@ -1,0 +1,124 @@
+/* softmax.h - the softmax of a row of logits x, and its logarithm; an entry for each of the row's.
+ *
+ *     p_j = e^(x_j/T) / sum_i e^(x_i/T),     log p_j = (x_j - m)/T - log S,   S = sum_i e^((x_i -
+ * m)/T)
+ *
+ * The sum comes from logsumexp's state. p_j is the exponential that was summed, made again as a
+ * pair, times the reciprocal of the sum, a pair too: rounded once, but for a hair. The two terms of
+ * log p_j have one sign.
+ *
+ * Edge cases: -inf is a probability of 0, whose logarithm is -inf; one +inf is certainty; a row
+ *   without an entry above -inf, with several +inf, or with NaN is NaN throughout.
+ * Accumulation: logsumexp's.
+ */
+
+/* A finished state of softmax: FE_HIGH + FE_LOW = e^((s - m)/T)/S, in units of e^((x - s)/T);
+ * FE_COUNT = k. Of log_softmax: FE_HIGH + FE_LOW = log S. */
+static void NAME(softmax, finish)(const fe_state *state, size_t rows, const fe_params *params,
+                                  void *out) {
+  const logits_unit unit = logits_unit_of(params);
+  (void)out;
+  for (size_t r = 0; r < rows; r += FE_LANES) {
+    const NAME(logits, ending) end = NAME(logits, end)(state, r, &unit);
+    const logits64 row = logits64_load(state, r);
+    const m64 far = logits_far(row.largest, &unit);
+    const g64 k = logits_exponent(row.largest, far, &unit), one = g64_set(1);
+    const pair64 first = logits_first(row.largest, k, far, &unit);
+    const g64 unscale = g64_set(0x1p-500);
+    pair64 total = {g64_mul(first.high, unscale), g64_mul(first.low, unscale)};
+    pair64_add(&total, g64_mul(row.sum.high, unscale));
+    total.low = g64_add(total.low, g64_mul(row.sum.low, unscale)); /* tails: not small at all */
+    total.high = g64_two_sum(total.high, total.low, &total.low);
+    const g64 inverse = g64_div(one, total.high);
+    g64 residual;
+    const g64 product = g64_two_product(inverse, total.high, &residual);
+    const g64 rest = g64_sub(g64_sub(g64_sub(one, product), residual), g64_mul(inverse, total.low));
+    const g64 nan = g64_set(__builtin_nan(""));
+    g64_store(state->part[FE_HIGH] + r, g64_select(end.nothing, nan, inverse));
+    g64_store(state->part[FE_LOW] + r, g64_mul(rest, inverse));
+    g64_store(state->part[FE_COUNT] + r, k);
+  }
+}
+
+static void NAME(log_softmax, finish)(const fe_state *state, size_t rows, const fe_params *params,
+                                      void *out) {
+  const logits_unit unit = logits_unit_of(params);
+  (void)out;
+  for (size_t r = 0; r < rows; r += FE_LANES) {
+    const NAME(logits, ending) end = NAME(logits, end)(state, r, &unit);
+    const g64 nan = g64_set(__builtin_nan(""));
+    g64_store(state->part[FE_HIGH] + r, g64_select(end.nothing, nan, end.log_sum.high));
+    g64_store(state->part[FE_LOW] + r, end.log_sum.low);
+  }
+}
+
+/* Stores the first `left` of a group. */
+INLINE void NAME(softmax, put)(real *out, size_t left, GROUP y) {
+  if (left >= FE_LANES) {
+    STORE(out, y);
+    return;
+  }
+  real last[FE_LANES];
+  STORE(last, y);
+  memcpy(out, last, left * sizeof(real));
+}
+
+INLINE void NAME(softmax, row)(const real *x, size_t n, const NAME(logsumexp, shift) * s,
+                               double inverse, double rest, const compute largest,
+                               const int tempered, const int far, real *out) {
+  const double scaled = inverse * (1 / (LOGITS_HEAD == 60 ? 0x1p60 : 0x1p500));
+  const compute high = (compute)scaled;
+  const double low = (scaled - (double)high) + rest * (1 / (LOGITS_HEAD == 60 ? 0x1p60 : 0x1p500));
+  const GROUP zero = G(set)(0), ih = G(set)(high), il = G(set)((compute)low);
+  const GROUP magic = G(set)(s->magic), lowest = G(set)(s->lowest), m = G(set)(largest);
+  for (size_t i = 0; i < n; i += FE_LANES) {
+    GROUP a = LOAD_UP_TO(x + i, n - i, 0), scale, tail;
+    if (far) a = G(select)(G(equal)(a, m), zero, G(sub)(a, m));
+    const GROUP e =
+        NAME(logsumexp, exponential)(G(max)(lowest, a), magic, s, tempered, &scale, &tail);
+    scale = G(select)(G(less)(a, lowest), zero, scale);
+    const GROUP term = G(mul)(e, scale);
+    const GROUP y = G(fma)(term, ih, G(fma)(term, il, G(mul)(G(mul)(tail, scale), ih)));
+    NAME(softmax, put)(out + i, n - i, y);
+  }
+}
+
+static void NAME(softmax, spread)(const fe_block *block, const fe_params *params,
+                                  const fe_state *state, void *out, ptrdiff_t stride) {
+  const logits_unit unit = logits_unit_of(params);
+  for (size_t r = 0; r < block->rows; r++) {
+    const ptrdiff_t at = (ptrdiff_t)r;
+    const char *from = (const char *)block->operand[0] + at * block->stride[0];
+    const real *x = (const real *)(const void *)from;
+    real *to = (real *)(void *)((char *)out + at * stride);
+    const double m = state->part[FE_LARGEST][r];
+    const double inverse = state->part[FE_HIGH][r], rest = state->part[FE_LOW][r];
+    const int far = !(__builtin_fabs(m * unit.inverse) < LOGITS_FAR);
+    const NAME(logsumexp, shift) s = NAME(logsumexp, shift_of)(0, state->part[FE_COUNT][r], &unit);
+    if (far) NAME(softmax, row)(x, block->columns, &s, inverse, rest, (compute)m, 1, 1, to);
+    else if (s.rate < 1 || s.rate > 1)
+      NAME(softmax, row)(x, block->columns, &s, inverse, rest, 0, 1, 0, to);
+    else NAME(softmax, row)(x, block->columns, &s, inverse, rest, 0, 0, 0, to);
+  }
+}
+
+static void NAME(log_softmax, spread)(const fe_block *block, const fe_params *params,
+                                      const fe_state *state, void *out, ptrdiff_t stride) {
+  const g64 temperature = g64_set(params->temperature), zero = g64_set(0);
+  const int tempered = params->temperature < 1 || params->temperature > 1;
+  for (size_t r = 0; r < block->rows; r++) {
+    const ptrdiff_t at = (ptrdiff_t)r;
+    const char *from = (const char *)block->operand[0] + at * block->stride[0];
+    const real *x = (const real *)(const void *)from;
+    real *to = (real *)(void *)((char *)out + at * stride);
+    const g64 m = g64_set(state->part[FE_LARGEST][r]);
+    const g64 high = g64_set(state->part[FE_HIGH][r]), low = g64_set(state->part[FE_LOW][r]);
+    for (size_t i = 0; i < block->columns; i += FE_LANES) {
+      const size_t left = block->columns - i;
+      const g64 a = LOAD_WIDE_UP_TO(x + i, left, 0);
+      g64 d = g64_select(g64_equal(a, m), zero, g64_sub(a, m));
+      if (tempered) d = g64_div(d, temperature);
+      NAME(finish, store)(to + i, left, g64_sub(g64_sub(d, low), high));
+    }
+  }
+}
