@@ -77,6 +77,7 @@ def library(name: str, source: str, flags: list[str]) -> tuple[str, dict[str, ob
 libraries = [
     library("dispatch", "csrc/dispatch.c", [f"-DFE_BUILD_{name.upper()}" for name in ISAS]),
     library("memory", "csrc/memory.c", []),
+    library("top", "csrc/top.c", []),
     library("threads", "csrc/threads.c", ["-pthread"]),
     *(library(name, f"csrc/isa_{name}.c", flags) for name, flags in ISAS.items()),
 ]

@@ -13,24 +13,28 @@
 #include <immintrin.h>
 #endif
 
-extern const fe_measure fe_measures_portable[];
-extern const fe_gather fe_gathers_portable[];
-extern const fe_read fe_reads_portable[FE_KINDS][2][FE_REALS];
+/* What the file of an instruction set has, and its record. */
+#define KERNELS_OF(isa)                        \
+  extern const fe_measure fe_measures_##isa[]; \
+  extern const fe_gather fe_gathers_##isa[];   \
+  extern const fe_select fe_selects_##isa[];   \
+  extern const fe_read fe_reads_##isa[FE_KINDS][2][FE_REALS];
+#define RECORD_OF(isa, available)                                                             \
+  {#isa,     fe_measures_##isa, fe_gathers_##isa, fe_selects_##isa, &fe_reads_##isa[0][0][0], \
+   available},
+
+KERNELS_OF(portable)
 static int always(void) { return 1; }
 
 #if defined(FE_BUILD_AVX2)
-extern const fe_measure fe_measures_avx2[];
-extern const fe_gather fe_gathers_avx2[];
-extern const fe_read fe_reads_avx2[FE_KINDS][2][FE_REALS];
+KERNELS_OF(avx2)
 static int has_avx2(void) { /* and F16C, as every processor of the x86-64-v3 level */
   return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma");
 }
 #endif
 
 #if defined(FE_BUILD_AVX512)
-extern const fe_measure fe_measures_avx512[];
-extern const fe_gather fe_gathers_avx512[];
-extern const fe_read fe_reads_avx512[FE_KINDS][2][FE_REALS];
+KERNELS_OF(avx512)
 static int has_avx512(void) {
   return has_avx2() && __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512dq") &&
          __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512vl");
@@ -38,33 +42,30 @@ static int has_avx512(void) {
 #endif
 
 #if defined(FE_BUILD_AVX512_PAIRS) /* by the tests alone */
-extern const fe_measure fe_measures_avx512_pairs[];
-extern const fe_gather fe_gathers_avx512_pairs[];
-extern const fe_read fe_reads_avx512_pairs[FE_KINDS][2][FE_REALS];
+KERNELS_OF(avx512_pairs)
 #endif
 
 #if defined(FE_BUILD_NEON)
-extern const fe_measure fe_measures_neon[];
-extern const fe_gather fe_gathers_neon[];
-extern const fe_read fe_reads_neon[FE_KINDS][2][FE_REALS];
+KERNELS_OF(neon)
 #endif
 
+/* clang-format off */
 const fe_isa fe_isas[] = {
-    {"portable", fe_measures_portable, fe_gathers_portable, &fe_reads_portable[0][0][0], always},
+    RECORD_OF(portable, always)
 #if defined(FE_BUILD_AVX2)
-    {"avx2", fe_measures_avx2, fe_gathers_avx2, &fe_reads_avx2[0][0][0], has_avx2},
+    RECORD_OF(avx2, has_avx2)
 #endif
 #if defined(FE_BUILD_AVX512)
-    {"avx512", fe_measures_avx512, fe_gathers_avx512, &fe_reads_avx512[0][0][0], has_avx512},
+    RECORD_OF(avx512, has_avx512)
 #endif
 #if defined(FE_BUILD_AVX512_PAIRS)
-    {"avx512_pairs", fe_measures_avx512_pairs, fe_gathers_avx512_pairs,
-     &fe_reads_avx512_pairs[0][0][0], has_avx2},
+    RECORD_OF(avx512_pairs, has_avx2)
 #endif
 #if defined(FE_BUILD_NEON)
-    {"neon", fe_measures_neon, fe_gathers_neon, &fe_reads_neon[0][0][0], always},
+    RECORD_OF(neon, always)
 #endif
 };
+/* clang-format on */
 const int fe_isa_count = sizeof fe_isas / sizeof fe_isas[0];
 
 #define FE_MAP_MEASURE(...) +1

@@ -136,6 +136,18 @@ typedef struct fe_measure {
  * and the entries of a row lie `step` entries apart. */
 typedef void (*fe_gather)(const void *columns, size_t rows, size_t count, size_t step, void *out);
 
+/* The largest entries of a row, at most `room`: the larger first, once sorted, and of equal ones
+ * the earlier; top.c. */
+typedef struct fe_top {
+  double *values;
+  int64_t *places;
+  size_t room, count;
+} fe_top;
+void fe_top_offer(fe_top *top, double value, int64_t place);
+void fe_top_sort(fe_top *top);
+/* Offers a run of entries, of which the first has this place in the row; select.h. */
+typedef void (*fe_select)(const void *entries, size_t count, size_t first, fe_top *top);
+
 /* Reads entries of some type, `step` bytes apart, as floats or doubles; read.h. */
 typedef void (*fe_read)(const void *from, ptrdiff_t step, size_t count, void *out);
 typedef enum fe_kind {
@@ -159,6 +171,7 @@ typedef struct fe_isa {
   const char *name;
   const fe_measure *measures;
   const fe_gather *gather; /* one a dtype */
+  const fe_select *select; /* likewise */
   const fe_read
       *read; /* [FE_KINDS][2][FE_REALS]: a kind, in this byte order or the other, as a dtype */
   int (*available)(void);

@@ -47,7 +47,7 @@
   {.name = #name_,                                                                                 \
    .shape = FE_LOGITS,                                                                             \
    .operands = operands_,                                                                          \
-   .takes_columns = 1,                                                                             \
+   .takes_columns = FE_JOIN(kernel, takes_columns, f64, FE_ISA),                                   \
    .parts = FE_LOGITS_PARTS,                                                                       \
    .results = 1,                                                                                   \
    .picks = picks_,                                                                                \
@@ -93,6 +93,11 @@ const fe_measure FE_TABLE(FE_ISA)[] = {
 #define FE_GATHERS(isa) FE_GATHERS_(isa)
 extern const fe_gather FE_GATHERS(FE_ISA)[];
 const fe_gather FE_GATHERS(FE_ISA)[] = {fe_gather_f32, fe_gather_f64};
+
+#define FE_SELECTS_(isa) fe_selects_##isa
+#define FE_SELECTS(isa) FE_SELECTS_(isa)
+extern const fe_select FE_SELECTS(FE_ISA)[];
+const fe_select FE_SELECTS(FE_ISA)[] = FE_BOTH(fe, select);
 
 #define FE_TABLE_OF_READS_(isa) fe_reads_##isa
 #define FE_TABLE_OF_READS(isa) FE_TABLE_OF_READS_(isa)

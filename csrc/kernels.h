@@ -3,6 +3,7 @@
 
 #include "finish.h"
 #include "logits_state.h"
+#include "select.h"
 #include "logits_finish.h"
 #include "kernels/surprisal.h"
 #include "kernels/binary_cross_entropy.h"
@@ -13,6 +14,7 @@
 #include "kernels/entropy.h"
 #include "kernels/kl_divergence.h"
 #include "kernels/logsumexp.h"
+#include "kernels/score_logits.h"
 #include "kernels/sigmoid.h"
 #include "kernels/softmax.h"
 #include "kernels/softmax_cross_entropy.h"

@@ -1,9 +1,13 @@
 /* logits.h - the row functions of a measure that comes from a sum of exponentials of logits; a
  * template by inclusion.
  *
- * The including kernel file defines MEASURE, OPERANDS (1: logits; 2: targets, logits), DISTANCES
- * (1: distances to the largest logit are summed too; logits_state.h) and EXACT (1: with the
- * residuals of the sum of exponentials).
+ * The including kernel file defines MEASURE, OPERANDS (1: logits; 2: targets, logits; 3: weights of
+ * classes that multiply the targets, targets, logits) and, as 1, what it needs of
+ *
+ *   DISTANCES  distances to the largest logit are summed too; logits_state.h
+ *   EXACT      with the residuals of the sum of exponentials
+ *   MASKED     entries above -inf are counted, and no others' targets
+ *   RANKED     runner-up, place of the largest, number of entries above the label's
  *
  * A row is read once, in leaves that fit the first cache. What has to be known of a leaf before its
  * exponentials, its largest and smallest entry, is found while those of the leaf before are made:
@@ -18,9 +22,21 @@
 #define LEAF 1024  /* entries: 4 or 8 KiB */
 #define CHAIN 16   /* groups, or columns of short rows, that are summed before they go to double */
 #define AHEAD 4096 /* bytes behind an entry of the next leaf that are fetched */
-#define TARGETS (OPERANDS == 2)
+#define TARGETS (OPERANDS >= 2)
+#ifndef DISTANCES
+#define DISTANCES 0
+#endif
+#ifndef EXACT
+#define EXACT 0
+#endif
+#ifndef MASKED
+#define MASKED 0
+#endif
+#ifndef RANKED
+#define RANKED 0
+#endif
 
-enum { ROW(takes_columns) = 1 };
+enum { ROW(takes_columns) = OPERANDS < 3 };
 
 /* What the loop over the entries of a row needs. */
 typedef struct {
@@ -200,8 +216,8 @@ static void ROW(terms)(const real *x, const real *t, size_t groups, const fe_ahe
  */
 
 typedef struct {
-  const real *x, *t;
-  size_t count;
+  const real *x, *t, *c; /* logits, targets, weights of classes */
+  size_t count, first;   /* and which entry of the row is the first */
   fe_ahead ahead[2];
 } ROW(leaf);
 
@@ -226,15 +242,6 @@ INLINE ROW(bounds) ROW(bounds_of)(const ROW(leaf) * leaf, size_t from, const ROW
       low[i] = low[i] < low[i + step] ? low[i] : low[i + step];
     }
   return (ROW(bounds)){high[0], low[0]};
-}
-
-/* Where the first entry is that equals the largest. */
-INLINE size_t ROW(place_of)(const ROW(leaf) * leaf, compute largest) {
-  const GROUP wanted = G(set)(largest);
-  size_t i = 0;
-  while (i + FE_LANES <= leaf->count && !M(any)(G(equal)(LOAD(leaf->x + i), wanted))) i += FE_LANES;
-  while (!((compute)leaf->x[i] >= largest)) i++;
-  return i;
 }
 
 /* Groups from .. to of a leaf, and those of the next leaf, of which `both` are whole. */
@@ -268,43 +275,26 @@ INLINE void ROW(odd_group)(const ROW(leaf) * leaf, size_t group, size_t excluded
   ROW(terms)(x, t, 1, nowhere, other, 0, s, 1, sums);
 }
 
-/* A state whose largest entry is to be another. */
-static void ROW(raise_one)(const fe_state *state, size_t r, double m, const logits_unit *unit) {
-  if (state->part[FE_LARGEST][r] > -__builtin_inf()) {
-    double lanes[FE_PARTS][FE_LANES];
-    fe_state one;
-    for (int k = 0; k < FE_TARGET; k++) {
-      one.part[k] = lanes[k];
-      for (int i = 0; i < FE_LANES; i++) lanes[k][i] = state->part[k][r];
-    }
-    logits64 row = logits64_load(&one, 0);
-    NAME(logits, raise)(&row, g64_set(m), TARGETS, unit);
-    logits64_store(&row, &one, 0);
-    for (int k = 0; k < FE_TARGET; k++) state->part[k][r] = lanes[k][0];
-  }
-  state->part[FE_LARGEST][r] = m;
-}
-
-/* A leaf without an entry above -inf. */
-static void ROW(nothing)(const ROW(leaf) * leaf, const fe_state *state, size_t r) {
-  for (size_t i = 0; i < leaf->count; i++) {
-    if (!(leaf->x[i] <= 0)) state->part[FE_HIGH][r] = __builtin_nan("");
-    if (!TARGETS || MASKED || leaf->t[i] == 0) continue;
-    state->part[FE_DISTANCE_HIGH][r] += (double)leaf->t[i] * __builtin_inf();
-    state->part[FE_WEIGHT_HIGH][r] += (double)leaf->t[i];
-  }
-}
+#include "logits_leaf.h"
 
 /* Adds a leaf to the state of row r, and finds the bounds of the next. */
 static unsigned ROW(add_leaf)(const ROW(leaf) * given, const ROW(leaf) * next, ROW(bounds) * bounds,
                               const logits_unit *unit, const fe_state *state, size_t r) {
   const size_t groups = given->count / FE_LANES;
   double *largest = state->part[FE_LARGEST] + r;
+  const double before = *largest;
   ROW(sums) sums = ROW(no_sums)();
   ROW(leaf) leaf = *given;
   size_t excluded = given->count, noted = 0;
   unsigned status = 0;
   real differences[LEAF];
+#if OPERANDS == 3
+  real products[LEAF];
+  for (size_t i = 0; i < leaf.count; i++) products[i] = leaf.t[i] * leaf.c[i];
+  leaf.t = products;
+  const ROW(leaf) weighted = leaf;
+  given = &weighted;
+#endif
   if (bounds->largest > *largest) {
     ROW(raise_one)(state, r, bounds->largest, unit);
     excluded = ROW(place_of)(given, bounds->largest);
@@ -354,6 +344,7 @@ static unsigned ROW(add_leaf)(const ROW(leaf) * given, const ROW(leaf) * next, R
     if (excluded < given->count) negative |= given->t[excluded] < 0;
     if (negative) state->part[FE_HIGH][r] = __builtin_nan(""), status = FE_INVALID;
   }
+  if (RANKED) ROW(rank_leaf)(given, bounds->largest, before, excluded, state, r);
   if (noted == 0) sums = ROW(no_sums)();
   *bounds = ROW(bounds_of)(next, noted, &sums);
   return status;
@@ -397,3 +388,4 @@ static unsigned ROW(accumulate)(const fe_block *block, const fe_params *params,
 #undef DISTANCES
 #undef EXACT
 #undef MASKED
+#undef RANKED

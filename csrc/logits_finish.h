@@ -3,6 +3,7 @@
  *   logsumexp              m/T + log(1 + R')
  *   softmax_entropy        log(1 + R') + D'/(1 + R')
  *   softmax_cross_entropy  (m - x_label)/T + log(1 + R'); of targets, D/T + W log(1 + R')
+ *   score_logits           both, and what the ranks say
  *
  * with R' = R e^((s - m)/T) and D' = D e^((s - m)/T)/T: sums over what the largest entry's term is
  * 1 of. No term is negative but in logsumexp, so no digit is lost. Rows without an entry above
@@ -40,11 +41,15 @@ INLINE NAME(logits, ending)
   return end;
 }
 
-INLINE void NAME(logits, put)(real *result, size_t left, m64 nothing, pair64 y,
-                              const fe_params *params) {
+INLINE g64 NAME(logits, scaled)(m64 nothing, pair64 y, const fe_params *params) {
   const g64 scaled = params->scale_high == 1 && params->scale_low == 0 ? g64_add(y.high, y.low)
                                                                        : g64_scale_sum(y, params);
-  NAME(finish, store)(result, left, g64_select(nothing, g64_set(__builtin_nan("")), scaled));
+  return g64_select(nothing, g64_set(__builtin_nan("")), scaled);
+}
+
+INLINE void NAME(logits, put)(real *result, size_t left, m64 nothing, pair64 y,
+                              const fe_params *params) {
+  NAME(finish, store)(result, left, NAME(logits, scaled)(nothing, y, params));
 }
 
 /* a + b, whose residual is none where the sum is infinite. */
@@ -75,15 +80,32 @@ static void NAME(logsumexp, finish)(const fe_state *state, size_t rows, const fe
   }
 }
 
+INLINE pair64 NAME(logits, entropy)(const NAME(logits, ending) * end) {
+  const g64 mean = g64_div(end->distance, g64_add(g64_set(1), end->sum));
+  return NAME(logits, both)(mean, end->log_sum);
+}
+
 static void NAME(softmax_entropy, finish)(const fe_state *state, size_t rows,
                                           const fe_params *params, void *out) {
   const logits_unit unit = logits_unit_of(params);
   for (size_t r = 0; r < rows; r += FE_LANES) {
     const NAME(logits, ending) end = NAME(logits, end)(state, r, &unit);
-    const g64 mean = g64_div(end.distance, g64_add(g64_set(1), end.sum));
-    const pair64 y = NAME(logits, both)(mean, end.log_sum);
-    NAME(logits, put)((real *)out + r, rows - r, end.nothing, y, params);
+    NAME(logits, put)((real *)out + r, rows - r, end.nothing, NAME(logits, entropy)(&end), params);
   }
+}
+
+/* The sum of targets times distances, whose residual is none where it is infinite. */
+INLINE g64 NAME(logits, distance)(const logits64 *row) {
+  const g64 low = row->distance.low;
+  return g64_add(row->distance.high, g64_select(g64_equal(low, low), low, g64_set(0)));
+}
+
+/* -log p of an entry x. */
+INLINE pair64 NAME(logits, surprisal)(const NAME(logits, ending) * end, g64 x,
+                                      const fe_params *params) {
+  const g64 m = end->largest;
+  const g64 far = g64_select(g64_equal(m, x), g64_set(0), g64_sub(m, x));
+  return NAME(logits, both)(g64_div(far, g64_set(params->temperature)), end->log_sum);
 }
 
 static void NAME(softmax_cross_entropy, finish)(const fe_state *state, size_t rows,
@@ -91,25 +113,20 @@ static void NAME(softmax_cross_entropy, finish)(const fe_state *state, size_t ro
   const logits_unit unit = logits_unit_of(params);
   for (size_t r = 0; r < rows; r += FE_LANES) {
     const NAME(logits, ending) end = NAME(logits, end)(state, r, &unit);
-    const g64 m = end.largest, x = g64_load(state->part[FE_TARGET] + r);
-    const g64 far = g64_select(g64_equal(m, x), g64_set(0), g64_sub(m, x));
-    const g64 linear = g64_div(far, g64_set(params->temperature));
-    const pair64 y = NAME(logits, both)(linear, end.log_sum);
+    const g64 x = g64_load(state->part[FE_TARGET] + r);
+    const pair64 y = NAME(logits, surprisal)(&end, x, params);
     NAME(logits, put)((real *)out + r, rows - r, end.nothing, y, params);
   }
 }
 
-INLINE void NAME(logits, finish_targets)(const fe_state *state, size_t rows, const int shared,
-                                         const fe_params *params, void *out) {
+static void NAME(softmax_cross_entropy_of_targets, finish)(const fe_state *state, size_t rows,
+                                                           const fe_params *params, void *out) {
   const logits_unit unit = logits_unit_of(params);
   for (size_t r = 0; r < rows; r += FE_LANES) {
     const NAME(logits, ending) end = NAME(logits, end)(state, r, &unit);
     const logits64 row = logits64_load(state, r);
-    const g64 number = shared ? g64_max(row.count, g64_set(1)) : g64_set(1);
-    const g64 rest =
-        g64_select(g64_equal(row.distance.low, row.distance.low), row.distance.low, g64_set(0));
-    const g64 distance = g64_div(g64_add(row.distance.high, rest), number);
-    const g64 weight = g64_div(g64_add(row.weight.high, row.weight.low), number);
+    const g64 distance = NAME(logits, distance)(&row);
+    const g64 weight = g64_add(row.weight.high, row.weight.low);
     const pair64 curved = {g64_mul(weight, g64_add(end.log_sum.high, end.log_sum.low)), g64_set(0)};
     const g64 linear = g64_div(distance, g64_set(params->temperature));
     const pair64 y = NAME(logits, both)(linear, curved);
@@ -117,12 +134,76 @@ INLINE void NAME(logits, finish_targets)(const fe_state *state, size_t rows, con
   }
 }
 
-static void NAME(softmax_cross_entropy_of_targets, finish)(const fe_state *state, size_t rows,
-                                                           const fe_params *params, void *out) {
-  NAME(logits, finish_targets)(state, rows, 0, params, out);
-}
-
+/* With targets that are the weights of the classes: the share e of the loss goes to all K classes
+ * above -inf alike,
+ *
+ *     (1 - e) w_label (-log p_label) + (e/K) sum_j w_j (-log p_j)
+ */
 static void NAME(softmax_cross_entropy_of_classes, finish)(const fe_state *state, size_t rows,
                                                            const fe_params *params, void *out) {
-  NAME(logits, finish_targets)(state, rows, 1, params, out);
+  const logits_unit unit = logits_unit_of(params);
+  const g64 zero = g64_set(0), smoothing = g64_set(params->smoothing);
+  const g64 rest = g64_set(1 - params->smoothing);
+  for (size_t r = 0; r < rows; r += FE_LANES) {
+    const NAME(logits, ending) end = NAME(logits, end)(state, r, &unit);
+    const logits64 row = logits64_load(state, r);
+    const g64 m = end.largest, x = g64_load(state->part[FE_TARGET] + r);
+    const g64 label = g64_mul(rest, g64_load(state->part[FE_TARGET_WEIGHT] + r));
+    const m64 unused = m64_or(g64_equal(m, x), g64_equal(label, zero));
+    const g64 share = g64_div(smoothing, g64_max(row.count, g64_set(1)));
+    const g64 far = g64_mul(label, g64_select(unused, zero, g64_sub(m, x)));
+    const g64 spread = g64_mul(share, NAME(logits, distance)(&row));
+    const g64 weight = g64_fma(share, g64_add(row.weight.high, row.weight.low), label);
+    const pair64 curved = {g64_mul(weight, g64_add(end.log_sum.high, end.log_sum.low)), zero};
+    const g64 linear = g64_div(g64_add(far, spread), g64_set(params->temperature));
+    const pair64 y = NAME(logits, both)(linear, curved);
+    NAME(logits, put)((real *)out + r, rows - r, end.nothing, y, params);
+  }
+}
+
+/* Everything about a row: of 1 + R' = S, of the runner-up x_2,
+ *
+ *     confidence = 1/S,   margin = (1 - e^((x_2 - m)/T))/S
+ *
+ * A row that is no distribution has NaN, and -1 for a place and a rank. */
+static void NAME(score_logits, finish)(const fe_state *state, size_t rows, const fe_params *params,
+                                       void *out) {
+  const logits_unit unit = logits_unit_of(params);
+  const g64 zero = g64_set(0), one = g64_set(1), nan = g64_set(__builtin_nan(""));
+  for (size_t r = 0; r < rows; r += FE_LANES) {
+    const NAME(logits, ending) end = NAME(logits, end)(state, r, &unit);
+    const g64 x = g64_load(state->part[FE_TARGET] + r), m = end.largest;
+    const m64 bad = m64_or(end.nothing, m64_not(g64_equal(end.sum, end.sum)));
+    const m64 unranked = m64_or(bad, m64_not(g64_equal(x, x)));
+    const g64 total = g64_add(one, end.sum), second = g64_load(state->part[FE_RUNNER_UP] + r);
+    const g64 far = g64_select(g64_equal(m, second), zero, g64_sub(second, m));
+    const g64 lost = g64_expm1(g64_div(far, g64_set(params->temperature)));
+    const g64 above = g64_load(state->part[FE_COUNT] + r);
+    double *to = (double *)out + r;
+    g64_store(to, NAME(logits, scaled)(bad, NAME(logits, surprisal)(&end, x, params), params));
+    to += FE_BLOCK_ROWS;
+    g64_store(to, NAME(logits, scaled)(bad, NAME(logits, entropy)(&end), params));
+    to += FE_BLOCK_ROWS;
+    g64_store(to, g64_select(bad, nan, g64_div(one, total)));
+    to += FE_BLOCK_ROWS;
+    g64_store(to, g64_select(bad, nan, g64_div(g64_sub(zero, lost), total)));
+    to += FE_BLOCK_ROWS;
+    g64_store(to, g64_select(bad, g64_set(-1), g64_load(state->part[FE_PLACE] + r)));
+    to += FE_BLOCK_ROWS;
+    g64_store(to, g64_select(unranked, g64_set(-1), above));
+  }
+}
+
+/* What every log-probability of a row needs: (m - x)/T + log S of an entry x. */
+static void NAME(top_log_probs, finish)(const fe_state *state, size_t rows, const fe_params *params,
+                                        void *out) {
+  const logits_unit unit = logits_unit_of(params);
+  for (size_t r = 0; r < rows; r += FE_LANES) {
+    const NAME(logits, ending) end = NAME(logits, end)(state, r, &unit);
+    const g64 log_sum = g64_add(end.log_sum.high, end.log_sum.low);
+    double *to = (double *)out + r;
+    g64_store(to, NAME(logits, scaled)(end.nothing, NAME(logits, entropy)(&end), params));
+    g64_store(to + FE_BLOCK_ROWS, end.largest);
+    g64_store(to + 2 * FE_BLOCK_ROWS, g64_select(end.nothing, g64_set(__builtin_nan("")), log_sum));
+  }
 }

@@ -15,11 +15,16 @@ INLINE ROW(leaf) ROW(leaf_at)(const fe_block *block, size_t r, size_t i) {
   leaf.x =
       (const real *)(const void *)((const char *)block->operand[last] + row * block->stride[last]) +
       i;
-  leaf.t =
+  leaf.t = (const real *)(const void *)((const char *)block->operand[TARGETS ? last - 1 : 0] +
+                                        row * block->stride[TARGETS ? last - 1 : 0]) +
+           i;
+  leaf.c =
       (const real *)(const void *)((const char *)block->operand[0] + row * block->stride[0]) + i;
+  leaf.first = block->column + i;
   leaf.count = left < LEAF ? left : LEAF;
   const size_t distance = LEAF * sizeof(real) + AHEAD, position = r * block->columns + i;
-  leaf.ahead[0] = fe_ahead_of(&block->ahead[0], leaf.t, position, distance, sizeof(real));
+  leaf.ahead[0] =
+      fe_ahead_of(&block->ahead[TARGETS ? last - 1 : 0], leaf.t, position, distance, sizeof(real));
   leaf.ahead[1] = fe_ahead_of(&block->ahead[last], leaf.x, position, distance, sizeof(real));
   return leaf;
 }
@@ -67,6 +72,25 @@ INLINE void ROW(lane_terms)(const ROW(lanes) * rows, GROUP largest, GROUP magic,
   }
 }
 
+/* Runner-up, place and rank of sixteen rows with `count` entries that equal the largest. */
+INLINE void ROW(rank_lanes)(const ROW(lanes) * rows, GROUP largest, GROUP count,
+                            const fe_state *state, size_t r) {
+  const GROUP zero = G(set)(0), one = G(set)(1), none = G(set)((compute)-__builtin_inf());
+  const GROUP target = ROW(narrow)(g64_load(state->part[FE_TARGET] + r));
+  GROUP second = none, place = G(set)(FE_SHORT), above = zero;
+  for (size_t j = 0; j < rows->n; j++) {
+    const GROUP x = LOAD(rows->x + j * rows->x_step), at = G(set)((compute)j);
+    const MASK first = G(equal)(x, largest);
+    place = G(min)(G(select)(first, at, place), place);
+    second = G(max)(G(select)(first, none, x), second);
+    above = G(add)(above, G(select)(G(less)(target, x), one, zero));
+  }
+  second = G(select)(G(less)(one, count), largest, second);
+  g64_store(state->part[FE_RUNNER_UP] + r, WIDEN(second));
+  g64_store(state->part[FE_PLACE] + r, WIDEN(place));
+  g64_store(state->part[FE_COUNT] + r, WIDEN(above));
+}
+
 /* The states of sixteen rows. */
 static unsigned ROW(sixteen)(const ROW(lanes) * rows, const logits_unit *unit,
                              const fe_state *state, size_t r) {
@@ -87,6 +111,10 @@ static unsigned ROW(sixteen)(const ROW(lanes) * rows, const logits_unit *unit,
   if (s.rate < 1 || s.rate > 1) ROW(lane_terms)(rows, largest, magic, lowest, &s, 1, &sums, &count);
   else ROW(lane_terms)(rows, largest, magic, lowest, &s, 0, &sums, &count);
   ROW(lift)(&sums);
+  if (RANKED) {
+    ROW(rank_lanes)(rows, largest, count, state, r);
+    sums.count = g64_load(state->part[FE_COUNT] + r);
+  }
   const g64 zero = g64_set(0), others = g64_sub(WIDEN(count), g64_set(1));
   if (m64_any(g64_less(zero, others))) {
     const pair64 first = logits_first(m, k, far, unit);
@@ -103,33 +131,37 @@ static unsigned ROW(sixteen)(const ROW(lanes) * rows, const logits_unit *unit,
   if (!m64_any(far) && (!TARGETS || !M(any)(G(less)(sums.target, G(set)(0))))) return 0;
   unsigned status = 0;
   for (size_t i = 0; i < rows->left; i++) { /* one by one, as leaves of long rows */
-    real x[FE_SHORT], t[FE_SHORT];
+    real x[FE_SHORT], t[FE_SHORT], c[FE_SHORT];
     for (size_t j = 0; j < rows->n; j++) {
+      c[j] = 1; /* t is weighted already */
       x[j] = rows->x[j * rows->x_step + i];
       t[j] = TARGETS ? rows->t[j * rows->t_step + i] : 0;
     }
     const fe_ahead nowhere = {(const char *)x, 0};
-    const ROW(leaf) leaf = {x, t, rows->n, {nowhere, nowhere}},
-                    nothing = {x, t, 0, {nowhere, nowhere}};
+    const ROW(leaf) leaf = {x, t, c, rows->n, 0, {nowhere, nowhere}},
+                    nothing = {x, t, c, 0, 0, {nowhere, nowhere}};
     const ROW(sums) none = ROW(no_sums)();
     ROW(bounds) bounds = ROW(bounds_of)(&leaf, 0, &none);
     double lanes[FE_PARTS][FE_LANES] = {{0}};
     fe_state one;
     for (int part = 0; part < FE_PARTS; part++) one.part[part] = lanes[part];
-    lanes[FE_LARGEST][0] = -__builtin_inf();
+    lanes[FE_LARGEST][0] = lanes[FE_RUNNER_UP][0] = -__builtin_inf();
+    if (RANKED) lanes[FE_TARGET][0] = state->part[FE_TARGET][r + i];
     const int invalid = (int)ROW(add_leaf)(&leaf, &nothing, &bounds, unit, &one, 0);
     status |= (unsigned)invalid;
     const double k_i = state->part[FE_LARGEST][r + i] * unit->inverse;
     if (!invalid && __builtin_fabs(k_i) < LOGITS_FAR) continue;
-    for (int part = 0; part < FE_TARGET; part++) state->part[part][r + i] = lanes[part][0];
+    for (int part = 0; part < FE_SCORE_PARTS; part++)
+      if (RANKED || part < FE_TARGET) state->part[part][r + i] = lanes[part][0];
   }
   return status;
 }
 
 static unsigned ROW(short_rows)(const fe_block *block, const fe_params *params,
                                 const logits_unit *unit, const fe_state *state) {
-  const real *x = block->operand[OPERANDS - 1], *t = block->operand[0];
-  const size_t n = block->columns, rows = block->rows, last = OPERANDS - 1;
+  const size_t n = block->columns, rows = block->rows;
+  const size_t last = OPERANDS - 1, before = TARGETS ? last - 1 : 0;
+  const real *x = block->operand[last], *t = block->operand[before];
   const int turned = block->step[last] == 0;
   const size_t batch = turned ? FE_LANES * (n < SHORT_COLUMNS ? SHORT_COLUMNS / n : 1) : FE_LANES;
   const size_t distance = batch * n * sizeof(real) + 2048;
@@ -143,6 +175,11 @@ static unsigned ROW(short_rows)(const fe_block *block, const fe_params *params,
       const int overrun = (rows - r - i - left) * n >= FE_CHUNK - 1; /* entries behind these */
       COLUMNS(x + at, left, n, overrun, a + i * n);
       if (TARGETS) COLUMNS(t + at, left, n, overrun, b + i * n);
+#if OPERANDS == 3
+      real weights[SHORT_BUFFER] __attribute__((aligned(64)));
+      COLUMNS((const real *)block->operand[0] + at, left, n, overrun, weights);
+      for (size_t j = 0; j < n * FE_LANES; j++) b[i * n + j] *= weights[j];
+#endif
     }
     for (size_t i = 0; i < count; i += FE_LANES) {
       const size_t left = count - i < FE_LANES ? count - i : FE_LANES;
@@ -150,11 +187,12 @@ static unsigned ROW(short_rows)(const fe_block *block, const fe_params *params,
       if (turned) {
         const size_t at = (r + i) * n;
         const fe_ahead on_x = fe_ahead_of(&block->ahead[last], x + at, at, distance, sizeof(real));
-        const fe_ahead on_t = fe_ahead_of(&block->ahead[0], t + at, at, distance, sizeof(real));
+        const fe_ahead on_t =
+            fe_ahead_of(&block->ahead[before], t + at, at, distance, sizeof(real));
         lanes.next_x = on_x.next, lanes.next_x_step = FE_LANES * (size_t)on_x.size;
         lanes.next_t = on_t.next, lanes.next_t_step = FE_LANES * (size_t)on_t.size;
       } else {
-        const size_t x_step = block->step[last], t_step = block->step[0];
+        const size_t x_step = block->step[last], t_step = block->step[before];
         lanes.next_x = (const char *)(x + r + 4 * FE_LANES);
         lanes.next_t = (const char *)(t + r + 4 * FE_LANES);
         lanes.next_x_step = x_step * sizeof(real), lanes.next_t_step = t_step * sizeof(real);

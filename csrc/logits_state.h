@@ -4,7 +4,8 @@
  *   FE_HIGH+LOW  R, the sum of e^((x - s)/T) over all entries but one m, T the temperature
  *   FE_DISTANCE  sum of e^((x - s)/T) (m - x), or sum of t (m - x) where targets t are given
  *   FE_WEIGHT    sum of t
- *   FE_COUNT     entries above -inf, where they are counted
+ *   FE_COUNT     entries above -inf, or above the label's, where they are counted
+ *   FE_RUNNER_UP the largest entry but one, FE_PLACE of m: where they are kept
  *
  * s is no rounded difference's m but s = k T log 2, with k the integer next to m/(T log 2). An
  * entry is reduced as for any exponential, x = (n T log 2) + r T with |r| <= log(2)/2, and
@@ -195,6 +196,20 @@ INLINE void NAME(logits, join)(const fe_state *state, const fe_state *more, size
 
 static void NAME(logits, combine)(const fe_state *state, const fe_state *more, size_t rows,
                                   const fe_params *params) {
+  NAME(logits, join)(state, more, rows, 0, params);
+}
+
+static void NAME(logits_and_ranks, combine)(const fe_state *state, const fe_state *more,
+                                            size_t rows, const fe_params *params) {
+  for (size_t r = 0; r < rows; r += FE_LANES) {
+    const g64 m = g64_load(state->part[FE_LARGEST] + r), n = g64_load(more->part[FE_LARGEST] + r);
+    const g64 place = g64_load(state->part[FE_PLACE] + r), runner_up = g64_min(m, n);
+    const g64 seconds =
+        g64_max(g64_load(state->part[FE_RUNNER_UP] + r), g64_load(more->part[FE_RUNNER_UP] + r));
+    g64_store(state->part[FE_PLACE] + r,
+              g64_select(g64_less(m, n), g64_load(more->part[FE_PLACE] + r), place));
+    g64_store(state->part[FE_RUNNER_UP] + r, g64_max(runner_up, seconds));
+  }
   NAME(logits, join)(state, more, rows, 0, params);
 }
 

@@ -25,6 +25,7 @@ from fastent._distributions import (
 from fastent._events import binary_entropy, surprisal
 from fastent._logits import binary_cross_entropy_with_logits, sigmoid
 from fastent._losses import binary_cross_entropy, log_loss
+from fastent._scores import LogitScores, TopLogProbs, score_logits, top_log_probs
 from fastent._softmax import logsumexp, softmax_cross_entropy, softmax_entropy
 from fastent._spread import log_softmax, softmax
 from fastent._threads import get_num_threads, num_threads, set_num_threads
@@ -32,6 +33,8 @@ from fastent._threads import get_num_threads, num_threads, set_num_threads
 __version__ = _VERSION
 
 __all__ = [
+    "LogitScores",
+    "TopLogProbs",
     "binary_cross_entropy",
     "binary_cross_entropy_with_logits",
     "binary_entropy",
@@ -44,6 +47,7 @@ __all__ = [
     "logsumexp",
     "num_threads",
     "perplexity",
+    "score_logits",
     "set_num_threads",
     "show_config",
     "sigmoid",
@@ -51,5 +55,6 @@ __all__ = [
     "softmax_cross_entropy",
     "softmax_entropy",
     "surprisal",
+    "top_log_probs",
     "total_variation_distance",
 ]

@@ -50,6 +50,19 @@ class Measure:
         labels: NDArray[Any] | None = None,
         ignored: float = ...,
     ) -> int: ...
+    def fields(
+        self,
+        views: tuple[NDArray[Any], ...],
+        cores: int,
+        parameters: NDArray[np.float64],
+        outs: tuple[NDArray[Any] | None, ...],
+        dtype: np.dtype[Any],
+        labels: NDArray[Any] | None = None,
+        ignored: float = ...,
+        places: NDArray[Any] | None = None,
+        log_probs: NDArray[Any] | None = None,
+        chosen_places: bool = False,
+    ) -> int: ...
     def elements(
         self,
         arrays: tuple[NDArray[Any], ...],

@@ -286,24 +286,37 @@ cdef class Measure:
         return self.run(&work, &params)
 
     def fields(self, tuple views, int cores, cnp.ndarray parameters, tuple outs, dtype,
-               cnp.ndarray labels=None, double ignored=NAN):
+               cnp.ndarray labels=None, double ignored=NAN, cnp.ndarray places=None,
+               cnp.ndarray log_probs=None, bint chosen_places=False):
         """Fill several arrays, a result of each row in each; return status bits.
 
-        They are C-contiguous, of the outer shape of the views; None takes nothing.
+        They are C-contiguous, of the outer shape of the views; None takes nothing. `log_probs` has
+        an axis more: those of the entries at `places`, if these are chosen (and checked before),
+        else of the largest entries, whose places it takes.
         """
         cdef Work work
+        cdef Top top
         cdef fe_params params
         cdef Field fields[FE_RESULTS]
         cdef int i
         describe(&work, views, cores, None, FE_F32 if dtype == np.float32 else FE_F64)
         if labels is not None:
             describe_labels(&work, labels, ignored)
+        memset(fields, 0, sizeof(fields))
         for i in range(len(outs)):
-            fields[i].data = NULL
             if outs[i] is not None:
                 fields[i].data = cnp.PyArray_BYTES(outs[i])
                 fields[i].type = cnp.PyArray_TYPE(outs[i])
         work.fields = fields
+        if log_probs is not None:
+            top.count = cnp.PyArray_DIM(log_probs, cnp.PyArray_NDIM(log_probs) - 1)
+            top.chosen = chosen_places
+            top.log_probs = cnp.PyArray_BYTES(log_probs)
+            if chosen_places:
+                view_array(&top.given, places, FE_F64)
+            else:
+                top.places = <int64_t *> cnp.PyArray_DATA(places)
+            work.top = &top
         read_parameters(<const char *> cnp.PyArray_DATA(parameters), sizeof(double), &params)
         return self.run(&work, &params)
 

@@ -1,5 +1,7 @@
 """The C contract of csrc/fastent.h, as Cython sees it."""
 
+from libc.stdint cimport int64_t
+
 cdef extern from "fastent.h" nogil:
     enum:
         FE_LANES
@@ -85,10 +87,19 @@ cdef extern from "fastent.h" nogil:
     ctypedef void (*fe_read)(const void *, Py_ssize_t, size_t, void *) noexcept
     ctypedef void (*fe_gather)(const void *, size_t, size_t, size_t, void *) noexcept
 
+    ctypedef struct fe_top:
+        double *values
+        int64_t *places
+        size_t room
+        size_t count
+    void fe_top_sort(fe_top *) noexcept
+    ctypedef void (*fe_select)(const void *, size_t, size_t, fe_top *) noexcept
+
     ctypedef struct fe_isa:
         const char *name
         const fe_measure *measures
         const fe_gather *gather
+        const fe_select *select
         const fe_read *read
         int (*available)() noexcept
 

@@ -17,6 +17,17 @@ def check_label_dtype(labels: Any, name: str) -> None:
         )
 
 
+def check_label_shape(labels: Any, logits: Any, position: int, name: str) -> None:
+    """Raise unless there is an integer for each row of the logits."""
+    check_label_dtype(labels, name)
+    rows = logits.shape[:position] + logits.shape[position + 1 :]
+    if labels.shape != rows:
+        raise ValueError(
+            f"{name} has shape {labels.shape}, but logits of shape {logits.shape} has rows of "
+            f"shape {rows} (class indices: one a row)"
+        )
+
+
 def check_labels(
     labels: Array, classes: int, reason: str, name: str = "labels", ignored: int | None = None
 ) -> None:

@@ -94,6 +94,51 @@ def call_lazily(
     return da.blockwise(join, (), parts, (*outer, 0), concatenate=True, meta=np.empty((), dtype))
 
 
+def fields_lazily(
+    call: Callable[[tuple[Any, ...]], Array],
+    operands: Sequence[Any],
+    names: Sequence[str],
+    whole: Sequence[bool],
+    axis: int,
+    keepdims: bool,
+    count: int,
+) -> list[Any]:
+    """Return `count` Dask arrays of results, which `call` stacks along a new first axis.
+
+    Operands that are not `whole` lack the rows' `axis`, counted from the last.
+    """
+    da: Any = import_module("dask.array")
+
+    dimensions = max(value.ndim for value in operands)
+    every = tuple(range(-dimensions, 0))
+    outer = tuple(i for i in every if i != axis)
+    arguments: list[Any] = []
+    for value, name, full in zip(operands, names, whole, strict=True):
+        array = da.asarray(value)
+        if full:
+            _check_chunks(array, name, (axis,))
+        arguments += [array, every if full else outer]
+    stacked = da.blockwise(
+        partial(_stack, call),
+        (0, *(every if keepdims else outer)),
+        *arguments,
+        concatenate=True,
+        new_axes={0: count},
+        adjust_chunks={axis: 1} if keepdims else None,
+        meta=np.empty((0,) * (1 + len(every if keepdims else outer))),
+    )
+    return [stacked[i] for i in range(count)]
+
+
+def _stack(call: Callable[[tuple[Any, ...]], Array], *blocks: Any) -> Array:
+    """Return what `call` makes of blocks."""
+    try:
+        return call(blocks)
+    except ValueError as error:
+        error.add_note("Positions are counted from the start of a block of the Dask array.")
+        raise
+
+
 def call_on_blocks(
     call: Callable[[Any], Any], value: Any, name: str, axes: tuple[int, ...], out: Any
 ) -> Any:

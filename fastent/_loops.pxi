@@ -15,7 +15,8 @@ from libc.math cimport INFINITY, NAN, fabs, fma, frexp, ldexp, lrint
 from fastent._kernels cimport (
     FE_BLOCK_ROWS, FE_F32, FE_F64, FE_HIGH, FE_INVALID, FE_INVERSE, FE_LARGEST, FE_LOGITS, FE_LOW,
     FE_NORMALIZE, FE_PARTS, FE_RESULTS, FE_SEGMENT, FE_SHORT, FE_TARGET, fe_allocate, fe_begin,
-    fe_block, fe_isas, fe_map, fe_measure, fe_measure_count, fe_params, fe_release, fe_state,
+    fe_block, fe_isas, fe_map, fe_measure, fe_measure_count, fe_params, fe_release, fe_state, fe_top,
+    fe_top_sort,
 )
 
 cdef enum:
@@ -45,6 +46,7 @@ cdef struct Scratch:
     void *buffer[FE_OPERANDS]  # NULL: the operand's own memory is used
     void *tile
     void *results  # NULL: entries' results are put where they belong
+    fe_top top
     Py_ssize_t room  # bytes of each
     Py_ssize_t rows  # of a block
     bint by_columns  # rows are neighbours in memory, and the kernel takes them so
@@ -56,6 +58,8 @@ cdef void close_scratch(Scratch *scratch) noexcept nogil:
         fe_release(scratch.buffer[k], scratch.room)
     fe_release(scratch.tile, scratch.room)
     fe_release(scratch.results, scratch.room)
+    fe_release(scratch.top.values, scratch.top.room * sizeof(double))
+    fe_release(scratch.top.places, scratch.top.room * sizeof(int64_t))
     memset(scratch, 0, sizeof(Scratch))
 
 
@@ -69,7 +73,7 @@ cdef int open_scratch(Scratch *scratch, const fe_measure *measure, const Work *w
     cdef int k
     memset(scratch, 0, sizeof(Scratch))
     scratch.by_columns = (measure.takes_columns > (n > FE_SHORT) and not normalize and n > 1
-                          and rows >= (2 if n <= FE_SHORT else SHORT_RUN))
+                          and work.top == NULL and rows >= (2 if n <= FE_SHORT else SHORT_RUN))
     for k in range(work.operands):
         scratch.by_columns = (scratch.by_columns and work.in_place[k] and work.outer[k] == size
                               and work.core[k] > 0 and work.core[k] % size == 0)
@@ -101,6 +105,13 @@ cdef int open_scratch(Scratch *scratch, const fe_measure *measure, const Work *w
     if work.filled and work.core[RESULT] != size:
         scratch.results = fe_allocate(scratch.room)
         if scratch.results == NULL:
+            close_scratch(scratch)
+            return NO_MEMORY
+    if work.top != NULL:
+        scratch.top.room = work.top.count
+        scratch.top.values = <double *> fe_allocate(work.top.count * sizeof(double))
+        scratch.top.places = <int64_t *> fe_allocate(work.top.count * sizeof(int64_t))
+        if scratch.top.values == NULL or scratch.top.places == NULL:
             close_scratch(scratch)
             return NO_MEMORY
     for k in range(work.operands):
@@ -292,14 +303,60 @@ cdef void put_fields(const fe_measure *measure, const Work *work, Py_ssize_t sta
             elif work.fields[i].type == cnp.NPY_DOUBLE:
                 (<double *> to)[start + r] = results[i * FE_BLOCK_ROWS + r]
             elif work.fields[i].type == cnp.NPY_INT64:
-                (<cnp.npy_int64 *> to)[start + r] = <cnp.npy_int64> results[i * FE_BLOCK_ROWS + r]
+                (<int64_t *> to)[start + r] = <int64_t> results[i * FE_BLOCK_ROWS + r]
             else:
                 to[start + r] = results[i * FE_BLOCK_ROWS + r] != 0
 
 
-cdef void finish_rows(const fe_measure *measure, const Work *work, const fe_params *params,
-                      Py_ssize_t start, Py_ssize_t rows, const fe_state *state,
-                      const double *labels, double *doubles) noexcept nogil:
+cdef void top_rows(const Work *work, Scratch *scratch, const fe_params *params, Py_ssize_t start,
+                   Py_ssize_t rows, bint fetched, const double *largest, const double *log_sum) noexcept nogil:
+    """Make log-probabilities of the largest entries of rows, or of those that were asked for.
+
+    That of an entry x is -((m - x)/T + log S): two terms of one sign.
+    """
+    cdef Top *top = work.top
+    cdef fe_top *kept = &scratch.top
+    cdef Work read = work[0]
+    cdef fe_block block
+    cdef Py_ssize_t r, j, at, column, columns, place_of_one
+    cdef double x, log_prob
+    read.real = FE_F64
+    read.itemsize = 8
+    for r in range(rows):
+        if top.chosen:
+            fetch(&top.given, (start + r) * top.count, top.count, <char *> kept.values, &read, NULL)
+        else:
+            kept.count = column = 0
+            while column < work.columns:
+                columns = min(<Py_ssize_t> FE_SEGMENT, work.columns - column)
+                if fetched:
+                    place(work, scratch, 0, start, rows, 0, columns, True, &block, 0)
+                    block.operand[0] = <const char *> block.operand[0] + r * block.stride[0]
+                else:
+                    place(work, scratch, 0, start + r, 1, column, columns, False, &block, 0)
+                fe_isas[chosen].select[work.real](block.operand[0], columns, column, kept)
+                column += columns
+            fe_top_sort(kept)
+        for j in range(top.count):
+            at = (start + r) * top.count + j
+            if top.chosen:
+                place_of_one = <Py_ssize_t> kept.values[j]
+                x = read_one(&work.view[0], row_address(work, 0, start + r) + place_of_one * work.entry[0], work)
+            else:
+                x = kept.values[j]
+                top.places[at] = kept.places[j] if log_sum[r] == log_sum[r] else -1
+            x = 0 if x == largest[r] else (largest[r] - x) / params.temperature
+            x += log_sum[r]
+            log_prob = 0 - fma(x, params.scale_high, x * params.scale_low)
+            if work.real == FE_F32:
+                (<float *> top.log_probs)[at] = <float> log_prob
+            else:
+                (<double *> top.log_probs)[at] = log_prob
+
+
+cdef void finish_rows(const fe_measure *measure, const Work *work, Scratch *scratch,
+                      const fe_params *params, Py_ssize_t start, Py_ssize_t rows, bint fetched,
+                      const fe_state *state, const double *labels, double *doubles) noexcept nogil:
     """Make results of states; as doubles if somewhere is given to put them."""
     cdef double results[FE_RESULTS][FE_BLOCK_ROWS]
     cdef char *to = <char *> results
@@ -311,6 +368,8 @@ cdef void finish_rows(const fe_measure *measure, const Work *work, const fe_para
         clear_ignored(work, labels, rows, FE_F64, <char *> results)
         if work.fields != NULL:
             put_fields(measure, work, start, rows, results[0])
+        if work.top != NULL:
+            top_rows(work, scratch, params, start, rows, fetched, results[1], results[2])
         return
     if doubles != NULL:
         real_type = FE_F64
@@ -414,7 +473,8 @@ cdef int rows_loop(const fe_measure *table, const fe_measure *measure, const Wor
         if work.columns == 0 and measure.shape == FE_LOGITS and measure != &table[LOGSUMEXP]:
             for r in range(rows):
                 state.part[FE_LARGEST][r] = 0  # as if there were nothing beside one certain class
-        finish_rows(measure, work, params, start, rows, &state, labels, doubles)
+        finish_rows(measure, work, scratch, params, start, rows, work.columns <= FE_SEGMENT, &state,
+                    labels, doubles)
         if doubles != NULL:
             doubles += rows
         column = 0

@@ -280,6 +280,7 @@ cdef int long_rows(Job *job) noexcept nogil:
     cdef const fe_measure *measure = job.measure
     cdef OneState memory
     cdef fe_state total = one_state(&memory)
+    cdef Scratch *scratch = &job.slots[0].scratch  # this thread's
     cdef double inverses[2][FE_INVERSE]
     cdef int status = 0, state = 0, k
     cdef Py_ssize_t segments = segments_of(work.columns)
@@ -305,7 +306,11 @@ cdef int long_rows(Job *job) noexcept nogil:
         if state < 0:
             break
         status |= state
-        finish_rows(measure, work, job.params, job.row, 1, &total, &job.label,
+        if not scratch.opened:
+            state = open_scratch(scratch, measure, work, 1, False)
+            if state < 0:
+                break
+        finish_rows(measure, work, scratch, job.params, job.row, 1, False, &total, &job.label,
                     NULL if job.doubles == NULL else job.doubles + job.row)
         if work.filled:
             job.share = (segments + TASKS - 1) // TASKS

@@ -8,7 +8,13 @@ from numpy.lib.array_utils import normalize_axis_index
 
 from fastent import _core
 from fastent._arrays import Array, as_array, kernel_dtype
-from fastent._labels import check_class_weight, check_label_dtype, check_labels, row_weights
+from fastent._labels import (
+    check_class_weight,
+    check_label_dtype,
+    check_label_shape,
+    check_labels,
+    row_weights,
+)
 from fastent._lazy import call_lazily, is_lazy, lazy_operands
 from fastent._plan import (
     Axis,
@@ -298,11 +304,7 @@ def _are_labels(target: Any, logits: Any, position: int) -> bool:
     """Whether a target holds class indices; else it holds distributions."""
     rows = logits.shape[:position] + logits.shape[position + 1 :]
     if target.dtype.kind in "biu" and target.ndim < max(logits.ndim, 1):
-        if target.shape != rows:
-            raise ValueError(
-                f"target has shape {target.shape}, but logits of shape {logits.shape} has rows of "
-                f"shape {rows} (class indices: one a row)"
-            )
+        check_label_shape(target, logits, position, "target")
         return True
     if target.dtype.kind not in "biu" and target.shape == rows and target.shape != logits.shape:
         check_label_dtype(target, "target")

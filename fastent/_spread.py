@@ -128,10 +128,10 @@ def _room(out: Array | None, array: Array, dtype: np.dtype[Any]) -> Array:
 
     They can where `out` is the input itself: a row is read before its results are written.
     """
-    if out is not None and out.dtype == dtype and out.flags.behaved:
-        if not np.may_share_memory(out, array) or same_memory(out, array):
-            return out.view(np.ndarray)
-    return np.empty_like(array, dtype, subok=False)
+    if out is None or out.dtype != dtype or not out.flags.behaved:
+        return np.empty_like(array, dtype, subok=False)
+    apart = not np.may_share_memory(out, array) or same_memory(out, array)
+    return out.view(np.ndarray) if apart else np.empty_like(array, dtype, subok=False)
 
 
 def _spread_block(measure: str, axis: Axis, temperature: float, block: Array) -> Any:

@@ -78,6 +78,9 @@ cdef int[8] TARGET_KINDS = [FE_KIND_F32, FE_KIND_F64, FE_KIND_BOOL, FE_KIND_I8, 
                             FE_KIND_I32, FE_KIND_I64, FE_KIND_U64]
 
 
+SIGNATURES = [b"(n),(k)->()", b"(n),(n),(k)->()", b"(n),(n),(n),(k)->()"]
+
+
 cdef object make_ufunc(int measure):
     """The ufunc or gufunc of a measure. Its tables live as long as the process."""
     cdef const fe_measure *m = &fe_isas[0].measures[measure]
@@ -117,4 +120,4 @@ cdef object make_ufunc(int measure):
                                            cnp.PyUFunc_None, m.name, NULL, 0)
     return cnp.PyUFunc_FromFuncAndDataAndSignature(
         functions, data, types, count, inputs, 1, cnp.PyUFunc_None, m.name, NULL, 0,
-        b"(n),(k)->()" if m.operands == 1 else b"(n),(n),(k)->()")
+        SIGNATURES[m.operands - 1])

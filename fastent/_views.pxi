@@ -8,6 +8,7 @@ c. Where rows are nearer to each other than the entries of a row (Fortran order,
    are fetched by columns, and turned: memory is read in the order in which it lies.
 """
 
+from libc.stdint cimport int64_t
 from libc.string cimport memcpy, memset
 
 from fastent._kernels cimport (
@@ -34,6 +35,14 @@ cdef struct Field:
     char *data
     int type  # NumPy's
 
+# The log-probabilities of some entries of each row: of those that are given, else of the largest.
+cdef struct Top:
+    Py_ssize_t count
+    bint chosen
+    View given  # rows of as many places
+    int64_t *places  # where they go
+    char *log_probs
+
 cdef struct Work:
     int operands
     int real
@@ -54,6 +63,7 @@ cdef struct Work:
     bint picked  # element r is the entry of row r of view[0] that its label names
     View labels
     double ignored  # label of rows that have no loss; NaN: none
+    Top *top  # NULL, or what is wanted of each row's log-probabilities
     Field *fields  # NULL, or where each of a row's results goes
     bint filled  # the result has rows of as many entries as the operands
 
@@ -162,6 +172,7 @@ cdef void start_work(Work *work, int operands, int real_type, Py_ssize_t rows,
     work.picked = work.labelled = work.filled = False
     work.ignored = NAN
     work.fields = NULL
+    work.top = NULL
     memset(work.in_place, 0, sizeof(work.in_place))
 
 

@@ -7,7 +7,5 @@
 
 #define MEASURE logsumexp
 #define OPERANDS 1
-#define DISTANCES 0
 #define EXACT 1
-#define MASKED 0
 #include "../logits.h"

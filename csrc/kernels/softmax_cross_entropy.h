@@ -15,22 +15,22 @@
 
 #define MEASURE softmax_cross_entropy
 #define OPERANDS 1
-#define DISTANCES 0
-#define EXACT 0
-#define MASKED 0
 #include "../logits.h"
 
 #define MEASURE softmax_cross_entropy_of_targets
 #define OPERANDS 2
 #define DISTANCES 1
-#define EXACT 0
-#define MASKED 0
+#include "../logits.h"
+
+/* With weights of classes that multiply the targets. */
+#define MEASURE softmax_cross_entropy_of_weighted_targets
+#define OPERANDS 3
+#define DISTANCES 1
 #include "../logits.h"
 
 /* Of class weights t: what label smoothing gives to every class that is not masked. */
 #define MEASURE softmax_cross_entropy_of_classes
 #define OPERANDS 2
 #define DISTANCES 1
-#define EXACT 0
 #define MASKED 1
 #include "../logits.h"

@@ -12,6 +12,4 @@
 #define MEASURE softmax_entropy
 #define OPERANDS 1
 #define DISTANCES 1
-#define EXACT 0
-#define MASKED 0
 #include "../logits.h"
