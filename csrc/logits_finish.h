@@ -148,7 +148,8 @@ static void NAME(softmax_cross_entropy_of_classes, finish)(const fe_state *state
     const NAME(logits, ending) end = NAME(logits, end)(state, r, &unit);
     const logits64 row = logits64_load(state, r);
     const g64 m = end.largest, x = g64_load(state->part[FE_TARGET] + r);
-    const g64 label = g64_mul(rest, g64_load(state->part[FE_TARGET_WEIGHT] + r));
+    const g64 label_weight = g64_load(state->part[FE_TARGET_WEIGHT] + r); /* NaN without labels */
+    const g64 label = g64_select(g64_equal(rest, zero), zero, g64_mul(rest, label_weight));
     const m64 unused = m64_or(g64_equal(m, x), g64_equal(label, zero));
     const g64 share = g64_div(smoothing, g64_max(row.count, g64_set(1)));
     const g64 far = g64_mul(label, g64_select(unused, zero, g64_sub(m, x)));

@@ -66,22 +66,37 @@ def row_weights(
     class_weight: Array | None,
     ignored: int | None,
     reduction: str,
+    weighted: bool = False,
 ) -> tuple[str, Array | None, float | None]:
     """Return how to reduce losses of labels: a reduction, weights, and what else to divide by.
 
-    A mean divides by the class weights of the rows that are kept, a weighted mean by their weights.
+    `weighted` losses have been multiplied by their class's weight.
     """
     weights = None if weight is None else weights_of(weight, labels.shape)
     if class_weight is None and ignored is None:
         return reduction, weights, None
-    kept = np.ones(labels.shape, bool) if ignored is None else labels != ignored
-    each = kept.astype(np.float64)
-    if class_weight is not None:
+    kept = _kept(labels, ignored)
+    each = np.where(kept, 1.0 if weights is None else weights, 0.0)
+    if class_weight is not None and not weighted:
         each *= class_weight[np.where(kept, labels, 0)]
-    if weights is None:
-        return ("weighted_mean" if reduction == "mean" else reduction), each, None
-    if reduction == "mean":
-        return "sum", each * weights, float(each.sum())
+    if reduction in ("none", "sum"):
+        return reduction, each, None
+    return "sum", each, mean_divisor(labels, weight, class_weight, ignored, reduction)
+
+
+def mean_divisor(
+    labels: Array, weight: Any, class_weight: Array | None, ignored: int | None, reduction: str
+) -> float:
+    """Return the sum of the class weights of the rows that are kept, or of their weights."""
+    kept = _kept(labels, ignored)
+    each: Any = 1.0
     if reduction == "weighted_mean":
-        return "sum", each * weights, float((kept * weights).sum())
-    return reduction, each * weights, None
+        each = weights_of(weight, labels.shape)
+    elif class_weight is not None:
+        each = class_weight[np.where(kept, labels, 0)]
+    return float(np.where(kept, each, 0.0).sum())
+
+
+def _kept(labels: Array, ignored: int | None) -> Array:
+    """Return which rows count."""
+    return np.ones(labels.shape, bool) if ignored is None else labels != ignored

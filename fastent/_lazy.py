@@ -45,11 +45,13 @@ def call_lazily(
     keepdims: bool,
     reduction: str,
     weight: Any,
+    divisor: Callable[..., float] | None = None,
 ) -> Any:
     """Return a Dask array of results, or a 0-d one of their reduction.
 
     `call(blocks, weight, reduction, keepdims)` computes blocks of the operands. Rows lie along
-    `axes`, counted from the last; operands that are not `whole` lack them.
+    `axes`, counted from the last; operands that are not `whole` lack them. What a mean divides by
+    is the sum of `divisor(blocks, weight)`, or else of ones or weights.
     """
     da: Any = import_module("dask.array")
 
@@ -70,7 +72,7 @@ def call_lazily(
     if weight is not None:
         array = da.asarray(weight)
         arguments += [array, outer[len(outer) - array.ndim :]]
-    block = partial(_block, call, tuple(whole), axes, reduction, keepdims)
+    block = partial(_block, call, divisor, tuple(whole), axes, reduction, keepdims)
     if reduction == "none":
         shape = every if keepdims else outer
         return da.blockwise(
@@ -160,6 +162,7 @@ def _check_chunks(array: Any, name: str, axes: tuple[int, ...]) -> None:
 
 def _block(
     call: Callable[..., Any],
+    divide_by: Callable[..., float] | None,
     whole: Sequence[bool],
     axes: tuple[int, ...],
     reduction: str,
@@ -183,7 +186,9 @@ def _block(
         )
     )
     divisor: Any = math.prod(shape)
-    if reduction == "weighted_mean":
+    if divide_by is not None:
+        divisor = divide_by(operands, weight)
+    elif reduction == "weighted_mean":
         divisor = np.broadcast_to(np.asarray(weight, np.float64), shape).sum()
     return np.reshape(np.array([total, divisor], np.float64), (1,) * len(shape) + (2,))
 

@@ -43,6 +43,7 @@ def reduce_rows(
     check: bool,
     additive: bool = True,
     temperature: float | None = None,
+    smoothing: float = 0.0,
 ) -> Any:
     """Return one number a row, or their mean or sum.
 
@@ -52,14 +53,15 @@ def reduce_rows(
     """
     logits = temperature is not None
     vector = parameters(
-        measure, base, log_floor, normalize, 1.0 if temperature is None else temperature
+        measure, base, log_floor, normalize, 1.0 if temperature is None else temperature, smoothing
     )
     arrays = values
     plain = all(type(value) is np.ndarray for value in values)
     if not plain or weight is not None:
         if any(map(is_lazy, (*values, weight))):
             arguments = (axis, base, log_floor, normalize, keepdims, out, reduction, weight, check)
-            return _reduce_lazily(measure, names, values, *arguments, additive, temperature)
+            further = (additive, temperature, smoothing)
+            return _reduce_lazily(measure, names, values, *arguments, *further)
         arrays = tuple(map(as_array, values, names))
     if (
         type(axis) is int
@@ -122,6 +124,7 @@ def _reduce_lazily(
     check: bool,
     additive: bool,
     temperature: float | None,
+    smoothing: float,
 ) -> Any:
     """Return the Dask array that the same call on its blocks makes up."""
     check_reduction(reduction, weight, keepdims)
@@ -130,7 +133,7 @@ def _reduce_lazily(
     axes = tuple(i - dimensions for i in axes_of(axis, dimensions))
     call = partial(_reduce_block, measure.name, names, axes, base, log_floor, normalize, check)
     return call_lazily(
-        partial(call, additive, temperature),
+        partial(call, additive, temperature, smoothing),
         operands,
         names,
         (True,) * len(operands),
@@ -152,6 +155,7 @@ def _reduce_block(
     check: bool,
     additive: bool,
     temperature: float | None,
+    smoothing: float,
     operands: tuple[Any, ...],
     weight: Any,
     reduction: str,
@@ -159,4 +163,6 @@ def _reduce_block(
 ) -> Any:
     """Return what reduce_rows makes of a block."""
     settings = (base, log_floor, normalize, keepdims, None, reduction, weight, check, additive)
-    return reduce_rows(_core.measures[measure], names, operands, axes, *settings, temperature)
+    return reduce_rows(
+        _core.measures[measure], names, operands, axes, *settings, temperature, smoothing
+    )

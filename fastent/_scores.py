@@ -23,7 +23,14 @@ REASON = "the length of logits' axis"
 
 
 class LogitScores(NamedTuple):
-    """What score_logits says of each row; the first and the last are None without a target."""
+    """What `score_logits` says of each row; the first and the last are None without a target.
+
+    Examples
+    --------
+    >>> import fastent as fe
+    >>> print(fe.score_logits(None, [[0.0, 0.0], [0.0, 1.0]], base=2)._fields)
+    ('cross_entropy', 'entropy', 'confidence', 'margin', 'prediction', 'rank')
+    """
 
     cross_entropy: Any
     entropy: Any
@@ -34,7 +41,15 @@ class LogitScores(NamedTuple):
 
 
 class TopLogProbs(NamedTuple):
-    """What top_log_probs says of each row."""
+    """What `top_log_probs` says of each row.
+
+    Examples
+    --------
+    >>> import fastent as fe
+    >>> indices, log_probs, entropy = fe.top_log_probs([[0.0, 0.0]], 1, base=2)
+    >>> print(indices, log_probs, entropy)
+    [[0]] [[-1.]] [1.]
+    """
 
     indices: Any
     log_probs: Any

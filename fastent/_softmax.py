@@ -1,38 +1,19 @@
 """Measures of rows of logits: log-sum-exp, and entropy and cross entropy of their softmax."""
 
-from functools import partial
 from typing import Any
 
-import numpy as np
 from numpy.lib.array_utils import normalize_axis_index
 
 from fastent import _core
-from fastent._arrays import Array, as_array, kernel_dtype
-from fastent._labels import (
-    check_class_weight,
-    check_label_dtype,
-    check_label_shape,
-    check_labels,
-    row_weights,
-)
-from fastent._lazy import call_lazily, is_lazy, lazy_operands
-from fastent._plan import (
-    Axis,
-    check_out,
-    check_reduction,
-    deliver,
-    parameters,
-    result_array,
-    weigh,
-    weight_beside,
-)
+from fastent._arrays import Array, as_array
+from fastent._labels import check_label_dtype, check_label_shape
+from fastent._lazy import is_lazy
+from fastent._plan import Axis, check_reduction
 from fastent._rows import reduce_rows
-from fastent._smoothing import Smoothing
+from fastent._softmax_losses import Options, label_losses, target_losses
 
 LOGSUMEXP = _core.measures["logsumexp"]
 SOFTMAX_ENTROPY = _core.measures["softmax_entropy"]
-SOFTMAX_CROSS_ENTROPY = _core.measures["softmax_cross_entropy"]
-SOFTMAX_CROSS_ENTROPY_OF_TARGETS = _core.measures["softmax_cross_entropy_of_targets"]
 
 
 def logsumexp(
@@ -186,13 +167,13 @@ def softmax_cross_entropy(
         Multiplies the results, with whose shape it broadcasts. The weighted mean divides by its
         sum.
     class_weight : array_like, optional
-        A weight a class, by which a row's loss is multiplied: that of its label. The mean divides
-        by the sum of those of all rows, as PyTorch's does.
+        A weight a class, by which its part of a loss is multiplied. The mean of losses of class
+        indices divides by the sum of those of the labels, as PyTorch's does.
     label_smoothing : float
         This share of the target, from 0 to 1, is spread evenly over the classes that are not
         masked.
     ignore_index : int, optional
-        Rows of this label cost 0 and are left out of means.
+        Rows of this label cost 0 and are left out of means. Of class indices only.
 
     Returns
     -------
@@ -219,85 +200,16 @@ def softmax_cross_entropy(
     1.0
     """
     check_reduction(reduction, weight, keepdims)
-    lazy = any(map(is_lazy, (target, logits, weight)))
     true = target if is_lazy(target) else as_array(target, "target")
     scores = logits if is_lazy(logits) else as_array(logits, "logits")
     position = normalize_axis_index(axis, scores.ndim) if scores.ndim else 0
     labels = _are_labels(true, scores, position)
-    if label_smoothing != 0 and not lazy:
-        losses = softmax_cross_entropy(
-            target, logits, axis=axis, base=base, temperature=temperature, ignore_index=ignore_index
-        )
-        smoothing = Smoothing(label_smoothing, true if labels else None, class_weight, ignore_index)
-        losses = smoothing.mixed(losses, scores, position, base, temperature)
-        return smoothing.reduced(losses, weight, reduction, position if keepdims else None, out)
-    if label_smoothing != 0:
-        raise TypeError("label_smoothing is not made lazily: map the call over the blocks")
-    if not labels:
-        if class_weight is not None or ignore_index is not None:
-            raise TypeError(
-                "class_weight and ignore_index go with class indices, but target holds "
-                f"distributions (dtype {true.dtype}, shape {true.shape})"
-            )
-        return reduce_rows(
-            SOFTMAX_CROSS_ENTROPY_OF_TARGETS,
-            ("target", "logits"),
-            (target, logits),
-            axis,
-            base,
-            None,
-            False,
-            keepdims,
-            out,
-            reduction,
-            weight,
-            False,
-            additive=False,
-            temperature=temperature,
-        )
-    if lazy:
-        if reduction in ("mean", "weighted_mean") and not (class_weight is ignore_index is None):
-            raise TypeError(
-                "a mean with class_weight or ignore_index has a divisor that Dask's blocks do not "
-                'carry: divide reduction="sum" by the sum of class_weight[target]'
-            )
-        settings = (axis, base, temperature, class_weight, ignore_index)
-        return call_lazily(
-            partial(_labels_block, *settings),
-            lazy_operands((target, logits), ("target", "logits"), out),
-            ("target", "logits"),
-            (False, True),
-            (position - scores.ndim,),
-            kernel_dtype([scores]),
-            keepdims,
-            reduction,
-            weight,
-        )
-    rows = np.moveaxis(scores, position, -1)
-    reason = "the length of logits' axis"
-    check_labels(true, rows.shape[-1], reason, "target", ignore_index)
-    class_weights = check_class_weight(class_weight, rows.shape[-1])
-    if weight is not None:
-        weight = as_array(weight_beside(out, weight), "weight")
-    how, weights, divisor = row_weights(true, weight, class_weights, ignore_index, reduction)
-    vector = parameters(SOFTMAX_CROSS_ENTROPY, base, temperature=temperature)
-    ignored = float("nan") if ignore_index is None else float(ignore_index)
-    dtype = kernel_dtype([scores])
-    if reduction != "none":
-        total, _ = SOFTMAX_CROSS_ENTROPY.reduced(
-            (rows,), 1, vector, dtype, how, weights, true, ignored
-        )
-        if divisor is not None:
-            with np.errstate(all="ignore"):
-                total = dtype.type(np.float64(total) / divisor)
-        return deliver(total, out)
-    shape = scores.shape[:position] + (1,) * keepdims + scores.shape[position + 1 :]
-    check_out(out, shape, dtype)
-    result = result_array(out, shape, dtype, (scores, true))
-    flat = np.squeeze(result, axis=position) if keepdims else result
-    SOFTMAX_CROSS_ENTROPY.rows((rows,), 1, vector, flat, true, ignored)
-    weigh(flat, weights)
-    return deliver(result, out)
+    options = Options(
+        base, temperature, class_weight, label_smoothing, ignore_index, reduction, keepdims
+    )
+    if labels:
+        return label_losses(true, scores, position, options, weight, out)
+    return target_losses(true, scores, axis, options, weight, out)
 
 
 def _are_labels(target: Any, logits: Any, position: int) -> bool:
@@ -309,28 +221,3 @@ def _are_labels(target: Any, logits: Any, position: int) -> bool:
     if target.dtype.kind not in "biu" and target.shape == rows and target.shape != logits.shape:
         check_label_dtype(target, "target")
     return False
-
-
-def _labels_block(
-    axis: int,
-    base: float | None,
-    temperature: float,
-    class_weight: Any,
-    ignore_index: int | None,
-    operands: tuple[Any, ...],
-    weight: Any,
-    reduction: str,
-    keepdims: bool,
-) -> Any:
-    """Return the cross entropy of a block of a Dask array."""
-    return softmax_cross_entropy(
-        *operands,
-        axis=axis,
-        base=base,
-        temperature=temperature,
-        keepdims=keepdims,
-        reduction=reduction,
-        weight=weight,
-        class_weight=class_weight,
-        ignore_index=ignore_index,
-    )

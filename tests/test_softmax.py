@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from itertools import product
 from typing import Any
 
 import numpy as np
@@ -269,93 +268,6 @@ def test_laws(logits: list[float], shift: float, temperature: float) -> None:
     np.testing.assert_allclose(h, np.exp(-np.array(losses)) @ losses, rtol=1e-9, atol=1e-300)
 
 
-def test_pytorch_agrees(rng: np.random.Generator) -> None:
-    """Every combination of the options that both have, in float64."""
-    torch = pytest.importorskip("torch")
-    loss = torch.nn.functional.cross_entropy
-    x = 3 * rng.standard_normal((50, 7))
-    labels = rng.integers(0, 7, 50)
-    labels[::5] = 3
-    class_weight = rng.random(7)
-    compared = 0
-    for weights in (None, class_weight):
-        for ignored in (None, 3, -100):
-            for smoothing, reduction in product((0, 0.1, 1), ("none", "mean", "sum")):
-                given_labels = np.where(labels == 3, ignored, labels) if ignored else labels
-                want = loss(
-                    torch.from_numpy(x),
-                    torch.from_numpy(given_labels),
-                    weight=None if weights is None else torch.from_numpy(weights),
-                    ignore_index=-1 if ignored is None else ignored,
-                    reduction=reduction,
-                    label_smoothing=smoothing,
-                )
-                got = fe.softmax_cross_entropy(
-                    given_labels,
-                    x,
-                    class_weight=weights,
-                    ignore_index=ignored,
-                    label_smoothing=smoothing,
-                    reduction=reduction,
-                )
-                np.testing.assert_allclose(got, want.numpy(), rtol=1e-12)
-                compared += 1
-    assert compared == 54
-    t = rng.dirichlet(np.ones(7), 50)
-    for smoothing, reduction in product((0, 0.3), ("none", "mean", "sum")):
-        want = loss(
-            torch.from_numpy(x),
-            torch.from_numpy(t),
-            reduction=reduction,
-            label_smoothing=smoothing,
-        )
-        got = fe.softmax_cross_entropy(t, x, reduction=reduction, label_smoothing=smoothing)
-        np.testing.assert_allclose(got, want.numpy(), rtol=1e-12)
-
-
-def test_smoothing_leaves_masked_classes_alone(dtype: Any, rng: np.random.Generator) -> None:
-    """The share of a masked class goes to the others; axis, keepdims and out as ever."""
-    for n in (5, 300, 1500):
-        x = (3 * rng.standard_normal((4, n))).astype(dtype)
-        masked = rng.random((4, n)) < 0.4
-        masked[:, 1] = False
-        x[masked] = -inf
-        labels = np.ones(4, int)
-        got = fe.softmax_cross_entropy(labels, x, label_smoothing=0.2)
-        for r in range(4):
-            few = x[r, ~masked[r]]
-            label = int((~masked[r])[:1].sum())
-            want = fe.softmax_cross_entropy(label, few, label_smoothing=0.2)
-            np.testing.assert_allclose(got[r], want, rtol=1e-6 if dtype == np.float32 else 1e-13)
-        kept = fe.softmax_cross_entropy(labels, x.T, axis=0, keepdims=True, label_smoothing=0.2)
-        np.testing.assert_array_equal(kept, got[None])
-        out = np.empty(4, dtype)
-        assert fe.softmax_cross_entropy(labels, x, label_smoothing=0.2, out=out) is out
-        np.testing.assert_array_equal(out, got)
-
-
-def test_weights_and_ignored_rows(dtype: Any, rng: np.random.Generator) -> None:
-    """What a weighted mean divides by; an ignored row costs 0 whatever its logits."""
-    x = rng.standard_normal((6, 4)).astype(dtype)
-    labels = np.array([0, 1, 2, 3, -1, 1])
-    weight = rng.random(6)
-    losses = fe.softmax_cross_entropy(labels, x, ignore_index=-1)
-    assert losses[4] == 0
-    x[4] = nan
-    kept = labels >= 0
-    for reduction, want in (
-        ("mean", (losses * weight)[kept].sum() / 5),
-        ("weighted_mean", (losses * weight)[kept].sum() / weight[kept].sum()),
-        ("sum", (losses * weight)[kept].sum()),
-    ):
-        got = fe.softmax_cross_entropy(
-            labels, x, ignore_index=-1, weight=weight, reduction=reduction
-        )
-        np.testing.assert_allclose(got, want, rtol=1e-6)
-    nothing = fe.softmax_cross_entropy([-1], x[:1], ignore_index=-1, reduction="mean")
-    assert np.isnan(nothing)
-
-
 def test_dtypes(rng: np.random.Generator) -> None:
     """float16 and bfloat16 are computed as float32; integer logits and labels of any kind."""
     x = rng.standard_normal((9, 50))
@@ -388,8 +300,6 @@ def test_lazy(rng: np.random.Generator) -> None:
     ):
         assert isinstance(got, da.Array)
         np.testing.assert_allclose(got.compute(), want, rtol=1e-14)
-    with pytest.raises(TypeError, match="divisor"):
-        fe.softmax_cross_entropy(labels, lazy, ignore_index=0, reduction="mean")
 
 
 ERRORS: list[tuple[Callable[[Any], Any], type[Exception], str]] = [
@@ -399,7 +309,8 @@ ERRORS: list[tuple[Callable[[Any], Any], type[Exception], str]] = [
     (lambda x: fe.softmax_cross_entropy([0.0, 1.0], x), TypeError, "class indices are integers"),
     (lambda x: fe.softmax_cross_entropy(x[:, :3], x), ValueError, r"\(2, 3\).*\(2, 4\)"),
     (lambda x: fe.softmax_cross_entropy([0, 1], x, class_weight=[1]), ValueError, "4 classes"),
-    (lambda x: fe.softmax_cross_entropy(x, x, class_weight=[1] * 4), TypeError, "class indices"),
+    (lambda x: fe.softmax_cross_entropy(x, x, class_weight=[1]), ValueError, "4 classes"),
+    (lambda x: fe.softmax_cross_entropy(x, x, ignore_index=0), TypeError, "class indices"),
     (lambda x: fe.softmax_cross_entropy([0, 1], x, label_smoothing=2), ValueError, "between 0"),
     (lambda x: fe.softmax_cross_entropy([0, 4], x, label_smoothing=0.1), ValueError, "is 4"),
     (lambda x: fe.logsumexp(x, temperature=0), ValueError, "temperature must be a positive"),

@@ -117,8 +117,10 @@ static void results(const fe_measure *m, fe_real real, const void *p, const void
   fe_begin(m, &state, rows);
   for (size_t r = 0; m->picks[0] && n > 0 && r < rows; r++) /* one label */
     parts[m->picks[0]][r] = get(p, real, steps == NULL ? r * n + n / 2 : r + n / 2 * steps[0]);
+  /* the last operand of three, as of two, is q */
   fe_block block = {.operand = {p, q}, .rows = rows, .columns = n, .row_length = n};
-  for (int i = 0; i < 2; i++) {
+  if (m->operands == 3) block.operand[1] = p, block.operand[2] = q;
+  for (int i = 0; i < FE_OPERANDS; i++) {
     block.stride[i] = (ptrdiff_t)(n * size_of(real));
     if (steps != NULL) block.step[i] = steps[i], block.stride[i] = (ptrdiff_t)size_of(real);
   }
