@@ -73,15 +73,17 @@ const int fe_isa_count = sizeof fe_isas / sizeof fe_isas[0];
 #define FE_LOGITS_MEASURE(...) +1
 #define FE_SPREAD_MEASURE(...) +1
 #define FE_SCORE_MEASURE(...) +1
+#define FE_DIVERGENCE_MEASURE(...) +1
 const int fe_measure_count = 0
 #include "measures.def"
     ;
 
 void fe_begin(const fe_measure *measure, const fe_state *state, size_t rows) {
   for (int k = 0; k < measure->parts; k++) {
-    if (k == FE_TARGET || k == FE_TARGET_WEIGHT) continue;
-    const double start = k == FE_LARGEST || k == FE_RUNNER_UP ? -__builtin_inf() : 0;
-    for (size_t r = 0; r < rows; r++) state->part[k][r] = start;
+    const int part = k % FE_SET;
+    if (part == FE_TARGET || part == FE_TARGET_WEIGHT) continue;
+    const int largest = part == FE_LARGEST || part == FE_RUNNER_UP || part == FE_LARGEST_Q;
+    for (size_t r = 0; r < rows; r++) state->part[k][r] = largest ? -__builtin_inf() : 0;
   }
 }
 

@@ -84,7 +84,12 @@ enum {
   FE_RUNNER_UP = FE_LOGITS_PARTS, /* the largest logit but one */
   FE_PLACE,                       /* of the largest */
   FE_SCORE_PARTS,
-  FE_PARTS = FE_SCORE_PARTS
+  /* of a pair of rows; divergence_state.h says what these hold */
+  FE_LARGEST_Q = FE_SCORE_PARTS,
+  FE_DIVERGENCE_PARTS,
+  /* of a pair of rows and of either: three such sets, one after the other */
+  FE_SET = FE_DIVERGENCE_PARTS,
+  FE_PARTS = 3 * FE_SET
 };
 typedef struct fe_state {
   double *part[FE_PARTS];

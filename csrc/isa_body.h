@@ -61,7 +61,7 @@
    .shape = FE_LOGITS,                                                                           \
    .operands = operands_,                                                                        \
    .takes_columns = FE_JOIN(kernel, takes_columns, f64, FE_ISA),                                 \
-   .parts = FE_PARTS,                                                                            \
+   .parts = FE_SCORE_PARTS,                                                                      \
    .results = results_,                                                                          \
    .picks = picks_,                                                                              \
    .bound = {bound_f32, bound_f64},                                                              \
@@ -79,10 +79,23 @@
    .finish = FE_BOTH(name_, finish),                                    \
    .spread = FE_BOTH(name_, spread)},
 
+#define FE_DIVERGENCE_MEASURE(name_, joining, results_, picks_, parts_, bound_f32, bound_f64) \
+  {.name = #name_,                                                                            \
+   .shape = FE_LOGITS,                                                                        \
+   .operands = 2,                                                                             \
+   .parts = parts_,                                                                           \
+   .results = results_,                                                                       \
+   .picks = picks_,                                                                           \
+   .bound = {bound_f32, bound_f64},                                                           \
+   .accumulate = FE_BOTH(name_, accumulate),                                                  \
+   .combine = FE_BOTH(joining, combine),                                                      \
+   .finish = FE_BOTH(name_, finish)},
+
 /* What is picked at a row's label. */
 #define NO_LABELS {0}
 #define LABELS_OF_LOGITS {FE_TARGET}
 #define LABELS_OF_CLASSES {FE_TARGET_WEIGHT, FE_TARGET}
+#define LABELS_OF_BOTH {2 * FE_SET + FE_TARGET, 2 * FE_SET + FE_TARGET_WEIGHT}
 
 extern const fe_measure FE_TABLE(FE_ISA)[];
 const fe_measure FE_TABLE(FE_ISA)[] = {

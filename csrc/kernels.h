@@ -19,6 +19,8 @@
 #include "kernels/softmax.h"
 #include "kernels/softmax_cross_entropy.h"
 #include "kernels/softmax_entropy.h"
+#include "kernels/softmax_kl_divergence.h"
+#include "kernels/compare_logits.h"
 #include "kernels/sum.h"
 #include "kernels/total.h"
 #include "kernels/total_variation_distance.h"

@@ -14,6 +14,7 @@ except ImportError as error:
         ) from error
     raise
 
+from fastent._compare import LogitComparison, compare_logits, softmax_kl_divergence
 from fastent._config import show_config
 from fastent._distributions import (
     cross_entropy,
@@ -33,11 +34,13 @@ from fastent._threads import get_num_threads, num_threads, set_num_threads
 __version__ = _VERSION
 
 __all__ = [
+    "LogitComparison",
     "LogitScores",
     "TopLogProbs",
     "binary_cross_entropy",
     "binary_cross_entropy_with_logits",
     "binary_entropy",
+    "compare_logits",
     "cross_entropy",
     "entropy",
     "get_num_threads",
@@ -54,6 +57,7 @@ __all__ = [
     "softmax",
     "softmax_cross_entropy",
     "softmax_entropy",
+    "softmax_kl_divergence",
     "surprisal",
     "top_log_probs",
     "total_variation_distance",

@@ -48,10 +48,9 @@ def reduce_rows(
     """Return one number a row, or their mean or sum.
 
     `additive` measures are sums over entries, so the sum over all rows is the measure of all
-    entries as one row: one pass, no result a row. A `temperature` says that the last operand holds
-    logits.
+    entries as one row: one pass, no result a row. Operands whose names begin with "logits" hold
+    logits, which have a `temperature`.
     """
-    logits = temperature is not None
     vector = parameters(
         measure, base, log_floor, normalize, 1.0 if temperature is None else temperature, smoothing
     )
@@ -82,8 +81,9 @@ def reduce_rows(
     check_reduction(reduction, weight, keepdims)
     arrays = tuple(map(as_array, values, names))
     if not normalize:
-        for array, name in list(zip(arrays, names, strict=True))[: -1 if logits else None]:
-            check_integers(array, name)
+        for array, name in zip(arrays, names, strict=True):
+            if not name.startswith("logits"):
+                check_integers(array, name)
     dtype = kernel_dtype(arrays)
     rows = Rows(arrays, names, axis)
     if check:
