@@ -26,10 +26,11 @@ from fastent._distributions import (
 from fastent._events import binary_entropy, surprisal
 from fastent._logits import binary_cross_entropy_with_logits, sigmoid
 from fastent._losses import binary_cross_entropy, log_loss
-from fastent._scores import LogitScores, TopLogProbs, score_logits, top_log_probs
+from fastent._scores import LogitScores, score_logits
 from fastent._softmax import logsumexp, softmax_cross_entropy, softmax_entropy
 from fastent._spread import log_softmax, softmax
 from fastent._threads import get_num_threads, num_threads, set_num_threads
+from fastent._top_log_probs import TopLogProbs, top_log_probs
 
 __version__ = _VERSION
 

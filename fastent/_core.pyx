@@ -308,7 +308,7 @@ cdef class Measure:
                 fields[i].data = cnp.PyArray_BYTES(outs[i])
                 fields[i].type = cnp.PyArray_TYPE(outs[i])
         work.fields = fields
-        if log_probs is not None:
+        if log_probs is not None and cnp.PyArray_SIZE(log_probs) > 0:
             top.count = cnp.PyArray_DIM(log_probs, cnp.PyArray_NDIM(log_probs) - 1)
             top.chosen = chosen_places
             top.log_probs = cnp.PyArray_BYTES(log_probs)

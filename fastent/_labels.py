@@ -8,9 +8,9 @@ from fastent._arrays import Array, as_array
 from fastent._plan import weights_of
 
 
-def check_label_dtype(labels: Any, name: str) -> None:
+def check_label_dtype(labels: Any, name: str, kinds: str = "biu") -> None:
     """Raise a TypeError unless labels are integers."""
-    if labels.dtype.kind not in "biu":
+    if labels.dtype.kind not in kinds:
         raise TypeError(
             f"{name} has dtype {labels.dtype}: class indices are integers, "
             f"such as {name}.astype(np.int64)"

@@ -61,11 +61,7 @@ def call_lazily(
     arguments: list[Any] = []
     for value, name, full in zip(operands, names, whole, strict=True):
         indices = every if full else outer
-        array = value
-        if not is_lazy(value):  # cut as Dask likes it, but not through a row
-            value = np.asarray(value)
-            chunks = tuple(-1 if i - value.ndim in axes else "auto" for i in range(value.ndim))
-            array = da.from_array(value, chunks=chunks)
+        array = _in_chunks(value, axes)
         arguments += [array, indices[len(indices) - array.ndim :]]
         if full:
             _check_chunks(array, name, axes)
@@ -116,7 +112,7 @@ def fields_lazily(
     outer = tuple(i for i in every if i != axis)
     arguments: list[Any] = []
     for value, name, full in zip(operands, names, whole, strict=True):
-        array = da.asarray(value)
+        array = _in_chunks(value, (axis,) if full else ())
         if full:
             _check_chunks(array, name, (axis,))
         arguments += [array, every if full else outer]
@@ -130,6 +126,48 @@ def fields_lazily(
         meta=np.empty((0,) * (1 + len(every if keepdims else outer))),
     )
     return [stacked[i] for i in range(count)]
+
+
+def columns_lazily(
+    call: Callable[[tuple[Any, ...]], Array], rows: Any, places: Any, axis: int, width: int
+) -> Any:
+    """Return a Dask array of what `call` makes of rows: `width` numbers a row along a last axis.
+
+    Rows lie along `axis`, counted from the last, and so do the `places` of each; or these are one
+    list for all rows, or None. Both are joined along it.
+    """
+    da: Any = import_module("dask.array")
+
+    if math.isnan(width):
+        raise ValueError("indices_or_k has an unknown length: call its compute_chunk_sizes() first")
+    operands = [rows] if places is None else [rows, places]
+    every = tuple(range(-max(value.ndim for value in operands), 0))
+    outer = tuple(i for i in every if i != axis)
+    arguments: list[Any] = []
+    for own, value in enumerate(operands, 1):  # the axis of each is its own
+        last = axis if own == 1 or value.ndim > 1 else -1
+        array = _in_chunks(value, (last,)).rechunk({last: -1})
+        indices = [own if i == last else i for i in every[len(every) - array.ndim :]]
+        arguments += [array, indices]
+    return da.blockwise(
+        partial(_stack, call),
+        (*outer, 0),
+        *arguments,
+        concatenate=True,
+        new_axes={0: width},
+        meta=np.empty((0,) * (len(outer) + 1)),
+    )
+
+
+def _in_chunks(value: Any, axes: tuple[int, ...]) -> Any:
+    """Return a Dask array: another one is cut as Dask likes it, but not along `axes`."""
+    if is_lazy(value):
+        return value
+    da: Any = import_module("dask.array")
+
+    value = np.asarray(value)
+    chunks = tuple(-1 if i - value.ndim in axes else "auto" for i in range(value.ndim))
+    return da.from_array(value, chunks=chunks)
 
 
 def _stack(call: Callable[[tuple[Any, ...]], Array], *blocks: Any) -> Array:

@@ -347,7 +347,8 @@ cdef void top_rows(const Work *work, Scratch *scratch, const fe_params *params, 
                 top.places[at] = kept.places[j] if log_sum[r] == log_sum[r] else -1
             x = 0 if x == largest[r] else (largest[r] - x) / params.temperature
             x += log_sum[r]
-            log_prob = 0 - fma(x, params.scale_high, x * params.scale_low)
+            log_prob = 0 - (fma(x, params.scale_high, x * params.scale_low) if x < INFINITY
+                            else x * params.scale_high)  # of a masked class; NaN too
             if work.real == FE_F32:
                 (<float *> top.log_probs)[at] = <float> log_prob
             else:

@@ -1,8 +1,7 @@
-"""Everything about rows of logits in one read: scores of a label, the largest log-probabilities."""
+"""Everything about rows of logits in one read: cross entropy, entropy, confidence, margin, rank."""
 
 from collections.abc import Sequence
 from functools import partial
-from operator import index
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -16,7 +15,6 @@ from fastent._lazy import fields_lazily, is_lazy, lazy_operands
 from fastent._plan import Rows, check_out, deliver, parameters, result_array
 
 SCORE_LOGITS = _core.measures["score_logits"]
-TOP_LOG_PROBS = _core.measures["top_log_probs"]
 
 INT64 = np.dtype(np.int64)
 REASON = "the length of logits' axis"
@@ -38,22 +36,6 @@ class LogitScores(NamedTuple):
     margin: Any
     prediction: Any
     rank: Any
-
-
-class TopLogProbs(NamedTuple):
-    """What `top_log_probs` says of each row.
-
-    Examples
-    --------
-    >>> import fastent as fe
-    >>> indices, log_probs, entropy = fe.top_log_probs([[0.0, 0.0]], 1, base=2)
-    >>> print(indices, log_probs, entropy)
-    [[0]] [[-1.]] [1.]
-    """
-
-    indices: Any
-    log_probs: Any
-    entropy: Any
 
 
 def score_logits(
@@ -120,8 +102,6 @@ def score_logits(
     """
     vector = parameters(SCORE_LOGITS, base, temperature=temperature)
     dtypes = (None, None, None, None, INT64, INT64)
-    if target is None and out is not None and (out[0] is not None or out[-1] is not None):
-        raise ValueError("out has room for cross_entropy and rank, but there is no target")
     wanted = tuple(target is not None or 0 < i < 5 for i in range(6))
     if is_lazy(logits) or is_lazy(target):
         call = partial(_score_block, axis, base, temperature, keepdims, ignore_index)
@@ -129,7 +109,7 @@ def score_logits(
         fields = _lazy_fields(call, operands, axis, keepdims, out, dtypes, wanted)
         return LogitScores(*fields)
     array = as_array(logits, "logits")
-    position = _position(array, axis)
+    position = class_axis(array, axis)
     labels = None
     if target is not None:
         labels = as_array(target, "target")
@@ -151,128 +131,17 @@ def score_logits(
     return LogitScores(*results)
 
 
-def top_log_probs(
-    logits: Any,
-    indices_or_k: Any,
-    *,
-    axis: int = -1,
-    base: float | None = None,
-    temperature: float = 1.0,
-) -> TopLogProbs:
-    """Return the largest log-probabilities of rows of logits, or those of given classes.
-
-    Parameters
-    ----------
-    logits : array_like
-        Scores of the classes along `axis`; -inf is a class of probability 0.
-    indices_or_k : int or array_like of int
-        How many of the largest; or which classes: an array that has its own length along `axis`,
-        and broadcasts with the rows of `logits`.
-    axis : int
-        Along which the classes lie, and the results.
-    base : float, optional
-        Of the logarithm: nats by default, 2 for bits.
-    temperature : float
-        Logits are divided by it.
-
-    Returns
-    -------
-    TopLogProbs
-        A named tuple of arrays: ``indices``, the classes, those of the largest logits first (of
-        equal ones the lowest index), or the ones given; their ``log_probs``; and the ``entropy`` of
-        each row's softmax. float32 for float32 and float16 `logits`, else float64; indices int64.
-
-    Notes
-    -----
-    log softmax(logits / temperature), of which only what is returned is made; the logits are read
-    once. The accuracy is that of `softmax_cross_entropy`. A row that is no distribution (NaN, -inf
-    alone, several +inf) has NaN, and -1 for the indices of its largest. An index out of range is a
-    ValueError.
-
-    References
-    ----------
-    .. [1] C. M. Bishop, "Pattern Recognition and Machine Learning", 2006, equation 4.108.
-
-    Examples
-    --------
-    >>> import fastent as fe
-    >>> top = fe.top_log_probs([[1.0, 4.0, 2.0]], 2)
-    >>> print(top.indices, top.log_probs)
-    [[1 2]] [[-0.16984602 -2.16984602]]
-    >>> print(fe.top_log_probs([[1.0, 4.0, 2.0]], [0]).log_probs)
-    [[-3.16984602]]
-    """
-    vector = parameters(TOP_LOG_PROBS, base, temperature=temperature)
-    if is_lazy(logits) or is_lazy(indices_or_k):
-        raise TypeError("top_log_probs is not made lazily: map the call over the blocks")
-    array = as_array(logits, "logits")
-    position = _position(array, axis)
-    rows = np.moveaxis(array, position, -1)
-    dtype = kernel_dtype([array])
-    chosen = np.ndim(indices_or_k) > 0
-    if chosen:
-        places = _places(indices_or_k, rows, position)
-    else:
-        count = _count(indices_or_k, rows.shape[-1])
-        places = np.empty((*rows.shape[:-1], count), np.int64)
-    entropy = np.empty(rows.shape[:-1], dtype)
-    log_probs = np.empty(places.shape, dtype)
-    TOP_LOG_PROBS.fields(
-        (rows,),
-        1,
-        vector,
-        (entropy,),
-        dtype,
-        places=places,
-        log_probs=log_probs,
-        chosen_places=chosen,
-    )
-    return TopLogProbs(
-        np.moveaxis(places, -1, position), np.moveaxis(log_probs, -1, position), entropy[()]
-    )
-
-
-def _position(logits: Array, axis: int) -> int:
+def class_axis(logits: Any, axis: int) -> int:
     """Return the axis from 0 on; raise if there is nothing along it."""
     if logits.ndim == 0:
         raise ValueError("logits is a single number, and has no axis of classes")
-    position: int = normalize_axis_index(axis, logits.ndim)
+    try:
+        position: int = normalize_axis_index(axis, logits.ndim)
+    except TypeError:
+        raise TypeError(f"axis must be an int, not {axis!r}: classes lie along one axis") from None
     if logits.shape[position] == 0:
         raise ValueError(f"logits has shape {logits.shape}: there are no classes (axis={axis})")
     return position
-
-
-def _count(wanted: Any, classes: int) -> int:
-    """Return how many of the largest are wanted."""
-    try:
-        count = index(wanted)
-    except TypeError:
-        raise TypeError(
-            f"indices_or_k must be an integer or an array of them, not {wanted!r}"
-        ) from None
-    if not 0 <= count <= classes:
-        raise ValueError(f"indices_or_k is {count}, but there are {classes} classes ({REASON})")
-    return count
-
-
-def _places(given: Any, rows: Array, position: int) -> Array:
-    """Return the classes that were asked for, for each row along the last axis."""
-    places = as_array(given, "indices_or_k")
-    if places.dtype.kind not in "iu":
-        raise TypeError(
-            f"indices_or_k has dtype {places.dtype}: class indices are integers, "
-            "such as indices_or_k.astype(np.int64)"
-        )
-    check_labels(places, rows.shape[-1], REASON, "indices_or_k")
-    if places.ndim == rows.ndim:
-        places = np.moveaxis(places, position, -1)
-    try:
-        return np.broadcast_to(places, (*rows.shape[:-1], places.shape[-1]))
-    except ValueError:
-        raise ValueError(
-            f"indices_or_k has shape {np.shape(given)}, which does not broadcast with the rows of "
-            f"logits, of shape {rows.shape[:-1]}"
-        ) from None
 
 
 def fill_fields(
@@ -296,13 +165,16 @@ def fill_fields(
         out = (None,) * len(dtypes)
     elif not isinstance(out, tuple) or len(out) != len(dtypes):
         raise TypeError(f"out must be a tuple of {len(dtypes)} arrays or Nones")
-    for each, kind in zip(out, dtypes, strict=True):
+    for each, kind, want in zip(out, dtypes, wanted, strict=True):
+        if each is not None and not want:
+            raise ValueError("out has room for what takes a target, but there is no target")
         check_out(each, shape, kind or dtype)
-    inputs = (*arrays, *(() if labels is None else (labels,)))
-    results: list[Array | None] = [
-        _contiguous(each, shape, kind or dtype, inputs) if want else None
-        for each, kind, want in zip(out, dtypes, wanted, strict=True)
-    ]
+    results: list[Array | None] = []
+    for i, (each, kind, want) in enumerate(zip(out, dtypes, wanted, strict=True)):
+        others = [
+            other for other in (*arrays, labels, *out[:i], *out[i + 1 :]) if other is not None
+        ]
+        results.append(_contiguous(each, shape, kind or dtype, others) if want else None)
     measure.fields(
         rows.views,
         1,
@@ -319,10 +191,10 @@ def fill_fields(
 
 
 def _contiguous(
-    out: Array | None, shape: tuple[int, ...], dtype: np.dtype[Any], inputs: Sequence[Array]
+    out: Array | None, shape: tuple[int, ...], dtype: np.dtype[Any], others: Sequence[Array]
 ) -> Array:
     """Return `out`, if the loops can fill it as it is; else a new array."""
-    result = result_array(out, shape, dtype, inputs)
+    result = result_array(out, shape, dtype, others)
     return result if result.flags.c_contiguous else np.empty(shape, dtype)
 
 
@@ -338,7 +210,7 @@ def _lazy_fields(
     """Return Dask arrays of one result a row, which share one read of the operands."""
     names = ("target", "logits")[-len(operands) :]
     blocks = lazy_operands(operands, names, out)
-    position = normalize_axis_index(axis, blocks[-1].ndim)
+    position = class_axis(blocks[-1], axis)
     if len(blocks) > 1:
         check_label_shape(blocks[0], blocks[-1], position, "target")
     dtype = kernel_dtype(blocks[-1:])

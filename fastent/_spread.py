@@ -111,14 +111,17 @@ def _spread_rows(
     dtype = kernel_dtype([array])
     rows = Rows([array], ["logits"], axis)
     check_out(out, array.shape, dtype)
-    result = _room(out, array, dtype)
     order = [i for i in range(array.ndim) if i not in rows.axes] + list(rows.axes)
-    turned = result.reshape(1) if rows.single else result.transpose(order)
-    flat = turned
-    if len(rows.core) != 1:
+    if out is None and len(rows.core) != 1:  # rows of the result are contiguous
         flat = np.empty((*rows.outer, rows.length), dtype)
+        result = flat.reshape(rows.outer + rows.core).transpose(np.argsort(order))
+        measure.rows(rows.views, len(rows.core), vector, flat)
+        return deliver(result, None)
+    result = _room(out, array, dtype)
+    turned = result.reshape(1) if rows.single else result.transpose(order)
+    flat = turned.reshape(*rows.outer, rows.length)  # a copy if rows of several axes are scattered
     measure.rows(rows.views, len(rows.core), vector, flat)
-    if flat is not turned:
+    if not np.may_share_memory(flat, result):
         turned[...] = flat.reshape(turned.shape)
     return deliver(result, out)
 

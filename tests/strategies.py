@@ -2,7 +2,8 @@
 
 ``ROWS[name](rng, rows, columns, dtype)`` is an array of distributions (or nearly: a family may sum
 to less than 1); ``PAIRS[name]`` gives two arrays, the truth and the judged; ``PROBS[name](rng, n,
-dtype)`` gives single probabilities. A new family is one function here, and every test uses it.
+dtype)`` gives single probabilities; ``LOGITS[name](rng, rows, columns)`` gives rows of logits. A
+new family is one function here, and every test uses it.
 """
 
 from __future__ import annotations
@@ -236,6 +237,30 @@ PROBS: dict[str, Callable[[np.random.Generator, int, Any], Array]] = {
     "hard": lambda rng, n, dtype: rng.integers(0, 2, n).astype(dtype),
 }
 
+
+def _ahead(rng: np.random.Generator, rows: int, n: int, most: float = 90) -> Any:
+    """Rows of 0 with one entry 0 to `most` larger."""
+    x = np.zeros((rows, n))
+    x[np.arange(rows), rng.integers(0, n, rows)] = most * rng.random(rows)
+    return x
+
+
+LOGITS: dict[str, Callable[[np.random.Generator, int, int], Any]] = {
+    "ordinary": lambda rng, rows, n: 3 * rng.standard_normal((rows, n)),
+    "wide": lambda rng, rows, n: 40 * rng.standard_normal((rows, n)),
+    "equal": lambda rng, rows, n: np.repeat(rng.standard_normal((rows, 1)), n, axis=1),
+    "one ahead": lambda rng, rows, n: _ahead(rng, rows, n) + 1e-3 * rng.random((rows, n)),
+    "one ahead of equals": lambda rng, rows, n: _ahead(rng, rows, n),
+    "two ahead": lambda rng, rows, n: np.maximum(_ahead(rng, rows, n), _ahead(rng, rows, n)),
+    "peaked": lambda rng, rows, n: _ahead(rng, rows, n, 200) + rng.standard_normal((rows, n)),
+    "ascending": lambda rng, rows, n: np.sort(5 * rng.standard_normal((rows, n)), axis=1),
+    "offset": lambda rng, rows, n: rng.standard_normal((rows, n)) + rng.choice([-1e4, 1e4]),
+    "huge": lambda rng, rows, n: 1e9 * rng.standard_normal((rows, n)),
+    "masked": lambda rng, rows, n: np.where(
+        rng.random((rows, n)) < 0.5, -np.inf, 4 * rng.standard_normal((rows, n))
+    ),
+}
+
 # --- Hypothesis ----------------------------------------------------------------------------------
 
 DTYPES = [np.float32, np.float64]
@@ -263,3 +288,10 @@ def probabilities(draw: Any) -> Any:
     """Draw a vector of probabilities of any family."""
     family, rng = PROBS[draw(st.sampled_from(tuple(PROBS)))], np.random.default_rng(draw(seeds))
     return family(rng, draw(columns), draw(dtypes))
+
+
+@st.composite
+def logits(draw: Any, families: tuple[str, ...] = tuple(LOGITS)) -> Any:
+    """Draw one array of a few rows of logits of any family."""
+    family, rng = LOGITS[draw(st.sampled_from(families))], np.random.default_rng(draw(seeds))
+    return family(rng, draw(st.integers(1, 4)), draw(columns)).astype(draw(dtypes))

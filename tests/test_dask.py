@@ -105,11 +105,80 @@ def test_reductions(reduction: str) -> None:
         near(fe.binary_cross_entropy(T, P, **row), fe.binary_cross_entropy(t, p, **row))
 
 
+def same_fields(got: Any, want: Any) -> None:
+    """Check each field."""
+    assert type(got) is type(want)
+    for one, other in zip(got, want, strict=True):
+        if other is None:
+            assert one is None
+        else:
+            same(one, other)
+
+
+@pytest.mark.parametrize("axis", [0, 1, -1, (0, 2), None], ids=str)
+def test_softmax(axis: Any) -> None:
+    """As many results as entries, in the chunks of the input."""
+    axes = (0, 1, 2) if axis is None else np.atleast_1d(axis)
+    array = P.rechunk({int(i): -1 for i in axes})
+    for function in (fe.softmax, fe.log_softmax):
+        options: list[Any] = [{}, {"temperature": 0.1}]
+        for keywords in options:
+            result = function(array, axis=axis, **keywords)
+            same(result, function(p, axis=axis, **keywords))
+            assert result.chunks == array.chunks
+    single = p.astype(np.float32)
+    same(fe.softmax(lazy(single)), fe.softmax(single))
+
+
+@pytest.mark.parametrize(
+    "keywords", [{}, {"base": 2}, {"temperature": 0.1}, {"keepdims": True}, {"ignore_index": 3}]
+)
+def test_scores(keywords: Any) -> None:
+    """Every field, with a target that is lazy, or is not, or is missing."""
+    want = fe.score_logits(labels, p, **keywords)
+    for target, array in ((LABELS, P), (labels, P), (LABELS, p)):
+        same_fields(fe.score_logits(target, array, **keywords), want)
+    same_fields(fe.score_logits(None, P, **keywords), fe.score_logits(None, p, **keywords))
+    columns = P.rechunk((-1, 2, 4))
+    by_column = labels[0, 0] + np.zeros((3, 6), int)
+    got = fe.score_logits(by_column, columns, axis=0, **keywords)
+    same_fields(got, fe.score_logits(by_column, p, axis=0, **keywords))
+    single = p.astype(np.float32)
+    same_fields(fe.score_logits(None, lazy(single)), fe.score_logits(None, single))
+
+
+def test_top_log_probs() -> None:
+    """The largest and the chosen; chunks along the axis are joined."""
+    for array in (P, P.rechunk((9, 3, 4))):
+        for k in (0, 2, 6):
+            same_fields(fe.top_log_probs(array, k), fe.top_log_probs(p, k))
+        for axis in (0, 1):
+            got = fe.top_log_probs(array, 3, axis=axis, base=2)
+            same_fields(got, fe.top_log_probs(p, 3, axis=axis, base=2))
+        places = rng.integers(0, 6, (40, 3, 4))
+        for given in (places, places[:1], places[0], places[0, 0]):
+            want = fe.top_log_probs(p, given)
+            for own in (given, lazy(given, (5, 2, 3)[-given.ndim :])):
+                same_fields(fe.top_log_probs(array, own), want)
+                same_fields(fe.top_log_probs(p, da.asarray(own)), want)
+        same_fields(fe.top_log_probs(array, [2, 0], axis=1), fe.top_log_probs(p, [2, 0], axis=1))
+    single = p.astype(np.float32)
+    same_fields(fe.top_log_probs(lazy(single), 2), fe.top_log_probs(single, 2))
+
+
 def test_chunks_of_unknown_size() -> None:
     """As boolean selection leaves them."""
     keep = (t[..., 0] > 0.5).ravel()
     got = fe.entropy(P.reshape(-1, 6)[keep], reduction="mean").compute()
     assert got == pytest.approx(fe.entropy(p.reshape(-1, 6)[keep], reduction="mean"), rel=1e-15)
+    some, rows = P.reshape(-1, 6)[keep], p.reshape(-1, 6)[keep]
+    assert (fe.softmax(some).compute() == fe.softmax(rows)).all()
+    for lazily, want in (
+        (fe.score_logits(None, some)[1:5], fe.score_logits(None, rows)[1:5]),
+        (fe.top_log_probs(some, 2), fe.top_log_probs(rows, 2)),
+    ):
+        for one, other in zip(dask.compute(*lazily), want, strict=True):
+            assert (one == other).all()
 
 
 def test_one_pass() -> None:
@@ -125,6 +194,10 @@ def test_one_pass() -> None:
     assert seen == []
     result.compute(scheduler="synchronous")
     assert len(seen) == P.npartitions
+    for fields in (fe.score_logits(LABELS, source), fe.top_log_probs(source, 2)):
+        seen.clear()
+        dask.compute(*fields, scheduler="synchronous")
+        assert len(seen) == P.npartitions
 
 
 def test_errors() -> None:
@@ -146,6 +219,22 @@ def test_errors() -> None:
     ) as error:
         result.compute()
     assert "from the start of a block" in error.value.__notes__[0]
+    for fields in (fe.score_logits(lazy(bad), P), fe.top_log_probs(P, lazy(bad[..., None]))):
+        with pytest.raises(ValueError, match=r"element \(5, 1(, 0)?\) is 9, .* 6 classes") as error:
+            fields[1].compute()
+        assert "from the start of a block" in error.value.__notes__[0]
+    scattered = P.rechunk((4, 3, 2))
+    for call in (fe.softmax, lambda x: fe.score_logits(None, x)):
+        with pytest.raises(ValueError, match=r"pass logits\.rechunk\(\{-1: -1\}\)"):
+            call(scattered)
+    with pytest.raises(ValueError, match="indices_or_k is 7, but there are 6 classes"):
+        fe.top_log_probs(P, 7)
+    with pytest.raises(TypeError, match="class indices are integers"):
+        fe.top_log_probs(P, T)
+    with pytest.raises(ValueError, match="unknown length"):
+        fe.top_log_probs(P, da.arange(6)[da.arange(6) > 2])
+    with pytest.raises(TypeError, match="out cannot take the result of Dask arrays"):
+        fe.score_logits(None, P, out=(None,) * 6)
     for reduction in ("none", "mean"):
         result = fe.entropy(lazy(p * 2), check=True, reduction=reduction)
         with pytest.raises(ValueError, match="sums to"):

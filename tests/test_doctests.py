@@ -5,7 +5,17 @@ import importlib
 
 import pytest
 
-MODULES = ("fastent", "fastent._distributions", "fastent._events", "fastent._losses")
+MODULES = (
+    "fastent",
+    "fastent._distributions",
+    "fastent._events",
+    "fastent._logits",
+    "fastent._losses",
+    "fastent._scores",
+    "fastent._softmax",
+    "fastent._spread",
+    "fastent._top_log_probs",
+)
 
 
 @pytest.mark.parametrize("name", MODULES)

@@ -20,8 +20,14 @@ from fastent import (
     entropy,
     kl_divergence,
     log_loss,
+    log_softmax,
     perplexity,
+    score_logits,
+    softmax,
+    softmax_cross_entropy,
+    softmax_entropy,
     surprisal,
+    top_log_probs,
     total_variation_distance,
 )
 
@@ -151,11 +157,29 @@ EDGES = [
     case(entropy, np.zeros((3, 0)), want=[0, 0, 0]),
     case(perplexity, np.zeros((3, 0)), want=[1, 1, 1]),
     case(surprisal, [], want=[]),
+    # logits: a masked class has probability 0, one +inf is certainty
+    case(softmax, [-inf, 0.0], want=[0, 1]),
+    case(softmax, [0.0, inf], want=[0, 1]),
+    case(softmax, [-inf, -inf], want=[nan, nan]),
+    case(softmax, [[0.0, nan], [1.0, 1.0]], want=[[nan, nan], [0.5, 0.5]]),
+    case(softmax, [], want=[]),
+    case(log_softmax, [-inf, 0.0], want=[-inf, 0]),
+    case(log_softmax, [0.0, inf], want=[-inf, 0]),
+    case(log_softmax, [inf, inf], want=[nan, nan]),
+    case(log_softmax, [], want=[]),
+    case(
+        score_logits,
+        [0, 1],
+        [[-inf, 0.0]] * 2,
+        want=[[inf, 0], [0] * 2, [1] * 2, [1] * 2, [1] * 2, [1, 0]],
+    ),
+    case(score_logits, [1], [[0.0, nan]], want=[[nan]] * 4 + [[-1]] * 2),
     # the sign of log(base) makes no negative zeros
     case(entropy, [1.0, 0], want=0, base=0.5),
     case(surprisal, 1.0, want=0, base=0.5),
     case(kl_divergence, [0.5, 0.5], [0.5, 0.5], want=0, base=0.5),
     case(binary_cross_entropy, 1, 1.0, want=0, base=0.5),
+    case(score_logits, 0, [1.0], want=[0, 0, 1, 1, 0, 0], base=0.5),
 ]
 
 
@@ -362,6 +386,12 @@ def each_function(x: np.ndarray, labels: Any = (1, 0)) -> dict[str, Any]:
         "kl_divergence": kl_divergence(x, x),
         "log_loss": log_loss(np.array(labels), x),
         "binary_cross_entropy": binary_cross_entropy(x, x),
+        "softmax": softmax(x),
+        "log_softmax": log_softmax(x),
+        "softmax_entropy": softmax_entropy(x),
+        "softmax_cross_entropy": softmax_cross_entropy(np.array(labels), x),
+        "score_logits": score_logits(np.array(labels), x).margin,
+        "top_log_probs": top_log_probs(x, 1).log_probs,
     }
 
 
@@ -414,6 +444,9 @@ def test_zero_dimensional_results_are_numpy_scalars(dtype: Any) -> None:
         binary_cross_entropy(x, x, reduction="mean"),
         log_loss(np.array([1, 0]), x, reduction="mean"),
         entropy(x[0], axis=None),
+        softmax(x[0], axis=None),
+        *score_logits(1, x)[:4],
+        top_log_probs(x, 1).entropy,
     ]
     assert [type(r) for r in results] == [dtype] * len(results)
     assert isinstance(entropy(x, keepdims=True), np.ndarray)

@@ -42,12 +42,26 @@ MEASURES: dict[str, Callable[..., Any]] = {
     "kl_divergence": lambda p, q, axis: fe.kl_divergence(p, q, axis=axis),
     "kl_divergence normalize": lambda p, q, axis: fe.kl_divergence(p, q, axis=axis, normalize=True),
     "total_variation_distance": lambda p, q, axis: fe.total_variation_distance(p, q, axis=axis),
+    "softmax": lambda p, q, axis: fe.softmax(p, axis=axis),
+    "log_softmax": lambda p, q, axis: fe.log_softmax(p, axis=axis, temperature=0.7),
+    "softmax_entropy": lambda p, q, axis: fe.softmax_entropy(p, axis=axis),
+    "score_logits": lambda p, q, axis: np.stack(
+        fe.score_logits(np.full_like(p.max(axis), 1, int), p, axis=axis)
+    ),
+    "top_log_probs": lambda p, q, axis: fe.top_log_probs(p, 3, axis=axis).log_probs,
+    "top_log_probs indices": lambda p, q, axis: fe.top_log_probs(p, 3, axis=axis).indices,
+    "top_log_probs chosen": lambda p, q, axis: fe.top_log_probs(p, [5, 0], axis=axis).log_probs,
 }
-CASES = [
-    (name, axis)
-    for name in MEASURES
-    for axis in (AXES if not name.startswith(("surprisal", "binary", "sigmoid")) else [None])
-]
+
+
+def _axes(name: str) -> list[Any]:
+    """Return the axes along which a measure takes rows."""
+    if name.startswith(("surprisal", "binary", "sigmoid")):
+        return [None]
+    return AXES[:3] if name.startswith(("score", "top")) else AXES
+
+
+CASES = [(name, axis) for name in MEASURES for axis in _axes(name)]
 
 
 @functools.cache

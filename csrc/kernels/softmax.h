@@ -66,10 +66,9 @@ INLINE void NAME(softmax, put)(real *out, size_t left, GROUP y) {
 INLINE void NAME(softmax, row)(const real *x, size_t n, const NAME(logsumexp, shift) * s,
                                double inverse, double rest, const compute largest,
                                const int tempered, const int far, real *out) {
-  const double scaled = inverse * (1 / (LOGITS_HEAD == 60 ? 0x1p60 : 0x1p500));
-  const compute high = (compute)scaled;
-  const double low = (scaled - (double)high) + rest * (1 / (LOGITS_HEAD == 60 ? 0x1p60 : 0x1p500));
-  const GROUP zero = G(set)(0), ih = G(set)(high), il = G(set)((compute)low);
+  const compute high = (compute)inverse, low = (compute)((inverse - (double)high) + rest);
+  const GROUP zero = G(set)(0), ih = G(set)(high), il = G(set)(low);
+  const GROUP unscale = G(set)((compute)(LOGITS_HEAD == 60 ? 0x1p-60 : 0x1p-500));
   const GROUP magic = G(set)(s->magic), lowest = G(set)(s->lowest), m = G(set)(largest);
   for (size_t i = 0; i < n; i += FE_LANES) {
     GROUP a = LOAD_UP_TO(x + i, n - i, 0), scale, tail;
@@ -79,7 +78,7 @@ INLINE void NAME(softmax, row)(const real *x, size_t n, const NAME(logsumexp, sh
     scale = G(select)(G(less)(a, lowest), zero, scale);
     const GROUP term = G(mul)(e, scale);
     const GROUP y = G(fma)(term, ih, G(fma)(term, il, G(mul)(G(mul)(tail, scale), ih)));
-    NAME(softmax, put)(out + i, n - i, y);
+    NAME(softmax, put)(out + i, n - i, G(mul)(y, unscale)); /* subnormal here alone */
   }
 }
 

@@ -94,7 +94,8 @@ def command(context: click.Context) -> None:
     "-o",
     "--output",
     type=click.Path(path_type=Path),
-    help="Where the results go: a .npy file; with several inputs a folder, made if needed.",
+    help="Where the results go: a .npy file; with several inputs a folder, made if needed. What "
+    "says several things of a row has a file for each: out.entropy.npy, ...",
 )
 @click.option(
     "--with",
@@ -120,6 +121,7 @@ def command(context: click.Context) -> None:
     help="The least a logarithm can be, in nats; none for exact.",
 )
 @click.option("--temperature", type=float, help="What logits are divided by; default 1.")
+@click.option("--top", type=click.IntRange(min=0), help="How many of the largest.")
 @click.option("--batch-rows", type=click.IntRange(min=1), help="Most rows to work on at a time.")
 @click.option("--json", "as_json", is_flag=True, help="Print the summary as JSON.")
 @click.option("--quiet", is_flag=True, help="No progress bar, and no summary but with --json.")
@@ -181,7 +183,10 @@ def _check_options(measure: Measure, given: set[str], second: Path | None) -> No
         raise UseError(
             "--labels FILE and --with FILE: INPUT is one operand, so one of them will do"
         )
-    if measure.second is not None and second is None and "labels" not in given:
+    if "top" in measure.options and "top" not in given:
+        raise UseError(f"{measure.name} needs --top K: how many of the largest")
+    missing = second is None and "labels" not in given
+    if measure.second is not None and missing and measure.needs_first:
         labels = f", or INPUT {measure.second} and --labels FILE their class indices"
         raise UseError(
             f"{measure.name} needs a second file: INPUT holds {measure.first}, "

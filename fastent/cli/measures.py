@@ -5,6 +5,7 @@ from __future__ import annotations
 import difflib
 from dataclasses import dataclass
 
+from fastent import LogitScores, TopLogProbs
 from fastent.cli.errors import UseError
 
 
@@ -21,13 +22,27 @@ class Measure:
     """True where every element has a result of its own."""
     options: frozenset[str]
     """The keywords the function takes, among those the command line offers."""
+    spreads: bool
+    """True where results lie along the axis of the rows."""
+    fields: tuple[str, ...]
+    """The names of several results, of which each has a file of its own."""
+    needs_first: bool
+    """False where the function takes None for its first operand."""
 
 
 def _measure(
-    name: str, first: str, second: str | None, options: str, pointwise: bool = False
+    name: str,
+    first: str,
+    second: str | None,
+    options: str,
+    pointwise: bool = False,
+    spreads: bool = False,
+    fields: tuple[str, ...] = (),
+    needs_first: bool = True,
 ) -> Measure:
     """Return a table entry; `options` is a list of words."""
-    return Measure(name, first, second, pointwise, frozenset(options.split()))
+    words = frozenset(options.split())
+    return Measure(name, first, second, pointwise, words, spreads, fields, needs_first)
 
 
 MEASURES = {
@@ -44,6 +59,24 @@ MEASURES = {
         _measure("logsumexp", "logits", None, "axis temperature"),
         _measure("softmax_entropy", "logits", None, "axis base temperature"),
         _measure("softmax_cross_entropy", "target", "logits", "axis base temperature labels"),
+        _measure("softmax", "logits", None, "axis temperature", spreads=True),
+        _measure("log_softmax", "logits", None, "axis temperature", spreads=True),
+        _measure(
+            "score_logits",
+            "target",
+            "logits",
+            "axis base temperature labels",
+            fields=LogitScores._fields,
+            needs_first=False,
+        ),
+        _measure(
+            "top_log_probs",
+            "logits",
+            None,
+            "axis base temperature top",
+            spreads=True,
+            fields=TopLogProbs._fields,
+        ),
         _measure("sigmoid", "logits", None, "", pointwise=True),
         _measure(
             "binary_cross_entropy_with_logits", "target", "logits", "base check", pointwise=True

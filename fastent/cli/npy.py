@@ -121,26 +121,32 @@ class NpyWriter:
     the same name stays as it was.
     """
 
-    def __init__(self, path: Path, shape: tuple[int, ...]) -> None:
+    def __init__(self, path: Path, shape: tuple[int, ...], turned: bool = False) -> None:
         # Through a symbolic link, to the file it stands for.
         self._path = Path(os.path.realpath(path))
         self._temporary = self._path.with_name(f".{self._path.name}.{secrets.token_hex(4)}.tmp")
         self._shape = shape
+        self._turned = turned
         self._file: BinaryIO | None = None
 
     def __enter__(self) -> NpyWriter:
         """Begin. The file is made later, within the block, where no Ctrl-C can orphan it."""
         return self
 
-    def write(self, values: NDArray[Any]) -> None:
-        """Append `values`; the first block decides the dtype of the file."""
+    def write(self, values: NDArray[Any], tail: tuple[int, ...] = ()) -> None:
+        """Append `values`; the first block decides the dtype of the file.
+
+        Each row has results of the shape `tail`. In a turned file their one axis is the first, and
+        that of the rows the second.
+        """
         if self._file is None:
             # In the same folder, so that it can be renamed.
             self._file = open(self._temporary, "xb")  # noqa: SIM115
+            shape, turned = self._shape + tail, self._turned and bool(tail)
             header = {
                 "descr": npy_format.dtype_to_descr(values.dtype),
-                "fortran_order": False,
-                "shape": self._shape,
+                "fortran_order": turned,
+                "shape": shape[::-1] if turned else shape,
             }
             npy_format.write_array_header_1_0(self._file, header)
         self._file.write(np.ascontiguousarray(values).data)

@@ -22,6 +22,13 @@ COLUMNS = {
     "rows": "rows",
     "nan_rows": "NaN rows",
     "infinite_rows": "infinite",
+    "mean_cross_entropy": "mean cross entropy",
+    "perplexity": "perplexity",
+    "accuracy": "accuracy",
+    "mean_confidence": "mean confidence",
+    "mean_margin": "mean margin",
+    "mean_entropy": "mean entropy",
+    "mean_top_share": "mean share of the top",
     "mean": "mean",
     "min": "min",
     "quartile_1": "25 %",
@@ -59,7 +66,8 @@ def print_results(title: str, results: list[dict[str, Any]]) -> None:
     columns = [
         name
         for name in COLUMNS
-        if name != "infinite_rows" or any(result["infinite_rows"] for result in results)
+        if name in results[0]
+        and (name != "infinite_rows" or any(result["infinite_rows"] for result in results))
     ]
     if len(results) == 1:
         table.show_header = False
@@ -75,7 +83,7 @@ def print_results(title: str, results: list[dict[str, Any]]) -> None:
     _print_whole(table)
     if any(result["nan_rows"] for result in results):
         print("NaN rows are left out of the statistics.")
-    if any(result["quartiles"] == "approximate" for result in results):
+    if any(result.get("quartiles") == "approximate" for result in results):
         print("The quartiles are approximate: within 0.05 % of their value.")
 
 

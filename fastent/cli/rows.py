@@ -50,6 +50,10 @@ class Rows:
             for file, view in pairs:
                 file.release(view)
 
+    def outer_axes(self, block: tuple[NDArray[Any], ...]) -> int:
+        """Return how many axes of a block come before those of a row."""
+        return block[-1].ndim - (self.operands[-1].ndim - len(self.shape))
+
     def flatten(self, block: tuple[NDArray[Any], ...]) -> list[NDArray[Any]]:
         """Return the operands of a block with its rows along one axis, the first."""
         flat = []
@@ -73,7 +77,7 @@ class Rows:
 def arrange(measure: Measure, files: tuple[NpyFile, ...], axis: int) -> Rows:
     """Return the rows of `measure` in the arrays of `files`, one file for each operand."""
     arrays = [file.array for file in files]
-    labels = "labels" in measure.options and _are_labels(measure, files)
+    labels = len(files) > 1 and "labels" in measure.options and _are_labels(measure, files)
     if labels:
         operands, rank = _arrange_labels(files, axis)
     elif measure.pointwise:

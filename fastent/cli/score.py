@@ -7,7 +7,7 @@ import re
 import time
 import warnings
 from collections.abc import Callable, Iterator
-from contextlib import nullcontext
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -17,10 +17,13 @@ from numpy.typing import NDArray
 
 import fastent
 from fastent.cli.errors import DataError, UseError
+from fastent.cli.fields import FieldMeans
 from fastent.cli.measures import Measure
 from fastent.cli.npy import NpyFile, NpyWriter, refuse_overwriting
 from fastent.cli.rows import Rows, arrange
-from fastent.cli.summary import Statistics
+from fastent.cli.summary import Statistics, Summary
+
+_KEYWORDS = {"top": "indices_or_k"}
 
 
 @dataclass(frozen=True)
@@ -45,7 +48,11 @@ class Job:
 
     path: Path
     output: Path | None
+    files: dict[str, Path]
+    """Where each result of the measure goes, by its name."""
     rows: Rows
+    turned: bool
+    """Whether rows are columns, and so are their results."""
 
 
 @dataclass(frozen=True)
@@ -54,29 +61,18 @@ class Result:
 
     name: str
     output: Path | None
-    statistics: Statistics
+    statistics: Summary
     seconds: float
 
     def as_dict(self) -> dict[str, Any]:
         """Return the numbers under the names the summary shows them by."""
-        statistics = self.statistics
-        first, median, third = statistics.quartiles()
-        empty = statistics.rows == statistics.nan_rows
+        rows = self.statistics.rows
         return {
             "input": self.name,
             "output": None if self.output is None else str(self.output),
-            "rows": statistics.rows,
-            "nan_rows": statistics.nan_rows,
-            "infinite_rows": statistics.infinite_rows,
-            "mean": statistics.mean,
-            "min": math.nan if empty else statistics.minimum,
-            "quartile_1": first,
-            "median": median,
-            "quartile_3": third,
-            "max": math.nan if empty else statistics.maximum,
-            "quartiles": "exact" if statistics.exact else "approximate",
+            **self.statistics.as_dict(),
             "seconds": self.seconds,
-            "rows_per_second": statistics.rows / self.seconds if self.seconds > 0 else math.nan,
+            "rows_per_second": rows / self.seconds if self.seconds > 0 else math.nan,
         }
 
 
@@ -95,12 +91,30 @@ def prepare(request: Request) -> list[Job]:
     for path, output in zip(request.inputs, outputs, strict=True):
         file = NpyFile(path)
         files = (*before, file, *behind)
-        jobs.append(Job(path, output, arrange(request.measure, files, request.axis)))
-        if output is not None:
-            others = [path for path in (request.second, request.labels) if path is not None]
-            sources = [*request.inputs, *others]
-            refuse_overwriting(output, sources)
+        jobs.append(_job(request, path, output, arrange(request.measure, files, request.axis)))
+        others = [path for path in (request.second, request.labels) if path is not None]
+        for name in jobs[-1].files.values():
+            refuse_overwriting(name, [*request.inputs, *others])
     return jobs
+
+
+def _job(request: Request, path: Path, output: Path | None, rows: Rows) -> Job:
+    """Return the job of one input, or say why it cannot be done."""
+    measure, shape = request.measure, rows.operands[-1].shape
+    top = request.keywords.get("top")
+    if top is not None and top > shape[-1]:
+        raise UseError(f"{path}: has {shape[-1]} classes, so there is no --top {top}")
+    last = request.axis % len(shape) == len(shape) - 1 if shape else True
+    if measure.spreads and output is not None and not last and len(shape) > 2:
+        raise UseError(
+            f"{path}: has {len(shape)} axes, and results are written along the last of them, not "
+            f"along axis {request.axis}; without --output they are summarised"
+        )
+    files = {} if output is None else {measure.name: output}
+    if measure.fields and output is not None:
+        files = {name: output.with_name(f"{output.stem}.{name}.npy") for name in measure.fields}
+        output = output.with_name(f"{output.stem}.*.npy")
+    return Job(path, output, files, rows, measure.spreads and not last)
 
 
 def _output_paths(request: Request) -> list[Path] | list[None]:
@@ -133,53 +147,79 @@ def run(
     if request.output is not None and len(jobs) > 1:
         request.output.mkdir(parents=True, exist_ok=True)
     results = []
-    overall = Statistics()
+    overall = _new_summary(request)
     for job in jobs:
         begin = time.perf_counter()
-        statistics = Statistics() if len(jobs) > 1 else overall
-        output = nullcontext() if job.output is None else NpyWriter(job.output, job.rows.shape)
-        with output as writer:
-            for values in _score_blocks(request, job):
-                if writer is not None:
-                    writer.write(values)
-                statistics.add(values)
+        statistics = _new_summary(request) if len(jobs) > 1 else overall
+        with ExitStack() as stack:
+            writers = {
+                name: stack.enter_context(NpyWriter(path, job.rows.shape, job.turned))
+                for name, path in job.files.items()
+            }
+            for fields, outer in _score_blocks(request, job):
+                for name, writer in writers.items():
+                    if name in fields:
+                        writer.write(fields[name], fields[name].shape[outer:])
+                shown = _summarised(request.measure, fields)
+                statistics.add(shown)
                 if statistics is not overall:
-                    overall.add(values)
-                advance(values.size)
+                    overall.add(shown)
+                advance(math.prod(next(iter(fields.values())).shape[:outer]))
         seconds = time.perf_counter() - begin
         results.append(Result(str(job.path), job.output, statistics, seconds))
     total = sum(result.seconds for result in results)
     return results, Result("overall", None, overall, total)
 
 
-def _score_blocks(request: Request, job: Job) -> Iterator[NDArray[Any]]:
-    """Yield the results of one block after the other."""
-    function = getattr(fastent, request.measure.name)
+def _new_summary(request: Request) -> Summary:
+    """Return the summary of no results yet."""
+    return FieldMeans(request.keywords.get("base")) if request.measure.fields else Statistics()
 
-    def call(*operands: NDArray[Any]) -> NDArray[Any]:
+
+def _summarised(measure: Measure, fields: dict[str, NDArray[Any]]) -> Any:
+    """Return what the summary tells of: of a row of results, the largest."""
+    if measure.fields:
+        return fields
+    values = fields[measure.name]
+    return values.max(axis=-1, initial=-math.inf) if measure.spreads else values
+
+
+def _score_blocks(request: Request, job: Job) -> Iterator[tuple[dict[str, NDArray[Any]], int]]:
+    """Yield the results of one block after the other, and how many axes its rows have."""
+    measure = request.measure
+    function = getattr(fastent, measure.name)
+    keywords = {_KEYWORDS.get(name, name): value for name, value in request.keywords.items()}
+
+    def call(*operands: NDArray[Any]) -> dict[str, NDArray[Any]]:
+        if measure.second is not None and len(operands) == 1:
+            operands = (None, *operands)  # type: ignore[assignment]
         with warnings.catch_warnings():
             # Invalid rows are counted by their NaN, and told in one line at the end.
             warnings.simplefilter("ignore", RuntimeWarning)
-            return np.asarray(function(*operands, **request.keywords))
+            found = function(*operands, **keywords)
+        names, parts = (measure.fields, found) if measure.fields else ([measure.name], [found])
+        pairs = zip(names, parts, strict=True)
+        return {name: np.asarray(part) for name, part in pairs if part is not None}
 
     done = 0
     for operands in job.rows.blocks(request.batch_rows):
         try:
-            values = call(*operands)
+            fields = call(*operands)
         except TypeError as error:
             raise DataError(f"{job.path}: {error}") from error
         except ValueError as error:
             row, reason = _find_row(call, operands, job.rows, error)
             row = None if row is None else done + row
             raise DataError(_explain(request.measure, job, row, reason)) from error
+        outer = job.rows.outer_axes(operands)
         # Let go of a copied block before the next one is made.
         del operands
-        yield values
-        done += values.size
+        yield fields, outer
+        done += math.prod(next(iter(fields.values())).shape[:outer])
 
 
 def _find_row(
-    call: Callable[..., NDArray[Any]],
+    call: Callable[..., Any],
     operands: tuple[NDArray[Any], ...],
     rows: Rows,
     error: ValueError,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,6 +14,48 @@ KEPT_VALUES = 1 << 21
 _PIECE = 1 << 16
 _DROPPED_BITS = 12
 _SIGN = np.uint32(1 << 31)
+
+
+class Mean:
+    """The mean of the numbers added so far, NaN when there are none."""
+
+    def __init__(self) -> None:
+        self.count = 0
+        self._sum = 0.0
+        self._compensation = 0.0
+
+    def add(self, values: NDArray[Any]) -> None:
+        """Take in numbers, with Neumaier's compensation, so that many blocks lose nothing."""
+        self.count += values.size
+        term = float(values.sum(dtype=np.float64))
+        total = self._sum + term
+        if abs(self._sum) >= abs(term):
+            self._compensation += (self._sum - total) + term
+        else:
+            self._compensation += (term - total) + self._sum
+        self._sum = total
+
+    @property
+    def value(self) -> float:
+        """The mean."""
+        if self.count == 0:
+            return math.nan
+        # An infinite sum leaves a compensation that is NaN and means nothing.
+        correction = self._compensation if math.isfinite(self._compensation) else 0.0
+        return (self._sum + correction) / self.count
+
+
+class Summary(Protocol):
+    """What is told of the results of an input."""
+
+    rows: int
+    nan_rows: int
+
+    def add(self, results: Any) -> None:
+        """Take in one block of results."""
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return the numbers under the names the summary shows them by."""
 
 
 class Statistics:
@@ -28,8 +70,7 @@ class Statistics:
         self.infinite_rows = 0
         self.minimum = math.inf
         self.maximum = -math.inf
-        self._sum = 0.0
-        self._compensation = 0.0
+        self._mean = Mean()
         self._held = 0
         self._kept: list[NDArray[Any]] = []
         self._histogram: Histogram | None = None
@@ -47,7 +88,7 @@ class Statistics:
         self.infinite_rows += int(np.count_nonzero(np.isinf(values)))
         self.minimum = min(self.minimum, float(values.min()))
         self.maximum = max(self.maximum, float(values.max()))
-        self._add_to_sum(float(values.sum(dtype=np.float64)))
+        self._mean.add(values)
         self._kept.append(values)
         self._held += values.size
         if self._held > KEPT_VALUES:
@@ -61,12 +102,24 @@ class Statistics:
     @property
     def mean(self) -> float:
         """The mean of the results that are numbers, NaN when there are none."""
-        count = self.rows - self.nan_rows
-        if count == 0:
-            return math.nan
-        # An infinite sum leaves a compensation that is NaN and means nothing.
-        correction = self._compensation if math.isfinite(self._compensation) else 0.0
-        return (self._sum + correction) / count
+        return self._mean.value
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return the numbers under the names the summary shows them by."""
+        first, median, third = self.quartiles()
+        empty = self.rows == self.nan_rows
+        return {
+            "rows": self.rows,
+            "nan_rows": self.nan_rows,
+            "infinite_rows": self.infinite_rows,
+            "mean": self.mean,
+            "min": math.nan if empty else self.minimum,
+            "quartile_1": first,
+            "median": median,
+            "quartile_3": third,
+            "max": math.nan if empty else self.maximum,
+            "quartiles": "exact" if self.exact else "approximate",
+        }
 
     def quartiles(self) -> tuple[float, float, float]:
         """Return the 25 %, 50 % and 75 % points, between two results by linear interpolation."""
@@ -100,15 +153,6 @@ class Statistics:
         if isinstance(source, Histogram):
             return min(max(source.value_at(rank), self.minimum), self.maximum)
         return float(source[rank])
-
-    def _add_to_sum(self, term: float) -> None:
-        """Add with Neumaier's compensation, so that many blocks lose nothing."""
-        total = self._sum + term
-        if abs(self._sum) >= abs(term):
-            self._compensation += (self._sum - total) + term
-        else:
-            self._compensation += (term - total) + self._sum
-        self._sum = total
 
     def _move_to_histogram(self) -> None:
         """Give up the values themselves for their counts."""
