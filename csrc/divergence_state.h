@@ -297,8 +297,7 @@ INLINE double divergence_of(const fe_state *state, size_t r, double value) {
     const int elsewhere = certain_p == 1 ? at_certain < 2 : m > -infinity;
     return elsewhere ? infinity : 0;
   }
-  if (state->part[FE_MASS][r] == 0) return 0; /* a row of length 0 */
-  if (state->part[FE_LARGEST_Q][r] == -infinity) return nan;
+  if (state->part[FE_LARGEST_Q][r] == -infinity) return lost > -infinity ? nan : 0; /* no entry */
   return lost > -infinity && (certain_p == 0 || lost == infinity) ? infinity : value;
 }
 #endif

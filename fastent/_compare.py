@@ -1,4 +1,4 @@
-"""Two arrays of logits against each other: divergences of softmaxes, and what else one read gives."""
+"""Two arrays of logits against each other, in one read of both."""
 
 from collections.abc import Sequence
 from functools import partial
@@ -8,11 +8,11 @@ import numpy as np
 
 from fastent import _core
 from fastent._arrays import Array, as_array
-from fastent._labels import check_label_shape, check_labels
+from fastent._fields import class_axis, fill_fields, lazy_fields, stack_fields
+from fastent._labels import LOGITS_AXIS, check_label_shape, check_labels
 from fastent._lazy import is_lazy
 from fastent._plan import Axis, parameters
 from fastent._rows import reduce_rows
-from fastent._scores import REASON, fill_fields, lazy_fields, position_of, stack_fields
 
 SOFTMAX_KL_DIVERGENCE = _core.measures["softmax_kl_divergence"]
 COMPARE_LOGITS = _core.measures["compare_logits"]
@@ -173,34 +173,32 @@ def compare_logits(
         raise ValueError("out has room for target_log_prob_change, but there is no target")
     dtypes = (None, None, None, None, BOOL)
     wanted = (target is not None, True, True, True, True)
-    names = ("logits_p", "logits_q")
+    names: tuple[str, ...] = ("logits_p", "logits_q")
     if any(map(is_lazy, (logits_p, logits_q, target))):
         call = partial(_compare_block, axis, base, temperature, keepdims, ignore_index)
-        operands = (logits_p, logits_q)
-        fields = lazy_fields(
-            call, operands, names, target, axis, keepdims, out, dtypes, wanted
-        )
-        return LogitComparison(*fields[1:], fields[0])
+        operands: tuple[Any, ...] = (logits_p, logits_q)
+        if target is not None:
+            operands, names = (target, *operands), ("target", *names)
+        fields = lazy_fields(call, operands, names, axis, keepdims, out, dtypes, wanted)
+        change, divergence, entropy_p, entropy_q, same = fields
+        return LogitComparison(divergence, entropy_p, entropy_q, same, change)
     arrays = (as_array(logits_p, "logits_p"), as_array(logits_q, "logits_q"))
     if arrays[0].shape != arrays[1].shape:
         raise ValueError(
             f"logits_p has shape {arrays[0].shape}, but logits_q {arrays[1].shape}: "
             "each needs a row for each of the other's"
         )
-    position = position_of(arrays[0], axis, "logits_p")
+    position = class_axis(arrays[0], axis)
     labels = None
     if target is not None:
         labels = as_array(target, "target")
         check_label_shape(labels, arrays[0], position, "target")
-        check_labels(labels, arrays[0].shape[position], REASON, "target", ignore_index)
-    settings = (vector, keepdims, _kernel_order(out), dtypes, wanted, labels, ignore_index)
+        check_labels(labels, arrays[0].shape[position], LOGITS_AXIS, "target", ignore_index)
+    order = (out[-1], *out[:-1]) if isinstance(out, tuple) and out else out  # the kernel's
+    settings = (vector, keepdims, order, dtypes, wanted, labels, ignore_index)
     fields = fill_fields(COMPARE_LOGITS, arrays, names, position, *settings)
-    return LogitComparison(*fields[1:], fields[0])
-
-
-def _kernel_order(out: Any) -> Any:
-    """Return arrays in the order of the kernel, which has the target's result first."""
-    return (out[-1], *out[:-1]) if isinstance(out, tuple) and out else out
+    change, divergence, entropy_p, entropy_q, same = fields
+    return LogitComparison(divergence, entropy_p, entropy_q, same, change)
 
 
 def _compare_block(
@@ -212,14 +210,15 @@ def _compare_block(
     operands: Sequence[Any],
 ) -> Array:
     """Return what is said of a block of a Dask array, one field after the other."""
-    target = operands[0] if len(operands) > 2 else None
+    logits_p, logits_q = operands[-2:]
     fields = compare_logits(
-        *operands[-2:],
-        target,
+        logits_p,
+        logits_q,
+        operands[0] if len(operands) > 2 else None,
         axis=axis,
         base=base,
         temperature=temperature,
         keepdims=keepdims,
         ignore_index=ignore_index,
     )
-    return stack_fields((fields[-1], *fields[:-1]), fields.entropy_p)
+    return stack_fields((fields[-1], *fields[:-1]), np.shape(fields.entropy_p))

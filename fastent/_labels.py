@@ -7,6 +7,8 @@ import numpy as np
 from fastent._arrays import Array, as_array
 from fastent._plan import weights_of
 
+LOGITS_AXIS = "the length of logits' axis"  # why there are so many classes
+
 
 def check_label_dtype(labels: Any, name: str, kinds: str = "biu") -> None:
     """Raise a TypeError unless labels are integers."""

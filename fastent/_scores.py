@@ -1,23 +1,20 @@
 """Everything about rows of logits in one read: cross entropy, entropy, confidence, margin, rank."""
 
-from collections.abc import Sequence
 from functools import partial
 from typing import Any, NamedTuple
 
 import numpy as np
-from numpy.lib.array_utils import normalize_axis_index
 
 from fastent import _core
-from fastent._arrays import FLOAT64, Array, as_array, kernel_dtype
-from fastent._core import Measure
-from fastent._labels import check_label_shape, check_labels
-from fastent._lazy import fields_lazily, is_lazy, lazy_operands
-from fastent._plan import Rows, check_out, deliver, parameters, result_array
+from fastent._arrays import Array, as_array
+from fastent._fields import class_axis, fill_fields, lazy_fields, stack_fields
+from fastent._labels import LOGITS_AXIS, check_label_shape, check_labels
+from fastent._lazy import is_lazy
+from fastent._plan import parameters
 
 SCORE_LOGITS = _core.measures["score_logits"]
 
 INT64 = np.dtype(np.int64)
-REASON = "the length of logits' axis"
 
 
 class LogitScores(NamedTuple):
@@ -106,7 +103,8 @@ def score_logits(
     if is_lazy(logits) or is_lazy(target):
         call = partial(_score_block, axis, base, temperature, keepdims, ignore_index)
         operands = (logits,) if target is None else (target, logits)
-        fields = _lazy_fields(call, operands, axis, keepdims, out, dtypes, wanted)
+        names = ("target", "logits")[-len(operands) :]
+        fields = lazy_fields(call, operands, names, axis, keepdims, out, dtypes, wanted)
         return LogitScores(*fields)
     array = as_array(logits, "logits")
     position = class_axis(array, axis)
@@ -114,7 +112,7 @@ def score_logits(
     if target is not None:
         labels = as_array(target, "target")
         check_label_shape(labels, array, position, "target")
-        check_labels(labels, array.shape[position], REASON, "target", ignore_index)
+        check_labels(labels, array.shape[position], LOGITS_AXIS, "target", ignore_index)
     results = fill_fields(
         SCORE_LOGITS,
         (array,),
@@ -129,99 +127,6 @@ def score_logits(
         ignore_index,
     )
     return LogitScores(*results)
-
-
-def class_axis(logits: Any, axis: int) -> int:
-    """Return the axis from 0 on; raise if there is nothing along it."""
-    if logits.ndim == 0:
-        raise ValueError("logits is a single number, and has no axis of classes")
-    try:
-        position: int = normalize_axis_index(axis, logits.ndim)
-    except TypeError:
-        raise TypeError(f"axis must be an int, not {axis!r}: classes lie along one axis") from None
-    if logits.shape[position] == 0:
-        raise ValueError(f"logits has shape {logits.shape}: there are no classes (axis={axis})")
-    return position
-
-
-def fill_fields(
-    measure: Measure,
-    arrays: Sequence[Array],
-    names: Sequence[str],
-    position: int,
-    vector: Array,
-    keepdims: bool,
-    out: Any,
-    dtypes: Sequence[np.dtype[Any] | None],
-    wanted: Sequence[bool],
-    labels: Array | None = None,
-    ignored: int | None = None,
-) -> list[Any]:
-    """Return several arrays of one result a row; None for what is not wanted."""
-    dtype = kernel_dtype(arrays)
-    rows = Rows(arrays, names, position)
-    shape = rows.kept_shape() if keepdims else rows.outer
-    if out is None:
-        out = (None,) * len(dtypes)
-    elif not isinstance(out, tuple) or len(out) != len(dtypes):
-        raise TypeError(f"out must be a tuple of {len(dtypes)} arrays or Nones")
-    for each, kind, want in zip(out, dtypes, wanted, strict=True):
-        if each is not None and not want:
-            raise ValueError("out has room for what takes a target, but there is no target")
-        check_out(each, shape, kind or dtype)
-    results: list[Array | None] = []
-    for i, (each, kind, want) in enumerate(zip(out, dtypes, wanted, strict=True)):
-        others = [
-            other for other in (*arrays, labels, *out[:i], *out[i + 1 :]) if other is not None
-        ]
-        results.append(_contiguous(each, shape, kind or dtype, others) if want else None)
-    measure.fields(
-        rows.views,
-        1,
-        vector,
-        tuple(results),
-        dtype,
-        labels,
-        float("nan") if ignored is None else float(ignored),
-    )
-    return [
-        None if result is None else deliver(result, each)
-        for result, each in zip(results, out, strict=True)
-    ]
-
-
-def _contiguous(
-    out: Array | None, shape: tuple[int, ...], dtype: np.dtype[Any], others: Sequence[Array]
-) -> Array:
-    """Return `out`, if the loops can fill it as it is; else a new array."""
-    result = result_array(out, shape, dtype, others)
-    return result if result.flags.c_contiguous else np.empty(shape, dtype)
-
-
-def _lazy_fields(
-    call: Any,
-    operands: tuple[Any, ...],
-    axis: int,
-    keepdims: bool,
-    out: Any,
-    dtypes: Sequence[np.dtype[Any] | None],
-    wanted: Sequence[bool],
-) -> list[Any]:
-    """Return Dask arrays of one result a row, which share one read of the operands."""
-    names = ("target", "logits")[-len(operands) :]
-    blocks = lazy_operands(operands, names, out)
-    position = class_axis(blocks[-1], axis)
-    if len(blocks) > 1:
-        check_label_shape(blocks[0], blocks[-1], position, "target")
-    dtype = kernel_dtype(blocks[-1:])
-    place = position - blocks[-1].ndim
-    parts = fields_lazily(
-        call, blocks, names, (False, True)[-len(blocks) :], place, keepdims, len(dtypes)
-    )
-    return [
-        part.astype(kind or dtype) if want else None
-        for part, kind, want in zip(parts, dtypes, wanted, strict=True)
-    ]
 
 
 def _score_block(
@@ -243,5 +148,4 @@ def _score_block(
         keepdims=keepdims,
         ignore_index=ignore_index,
     )
-    rest = np.zeros(np.shape(scores.entropy))
-    return np.stack([np.asarray(rest if s is None else s, FLOAT64) for s in scores])
+    return stack_fields(scores, np.shape(scores.entropy))

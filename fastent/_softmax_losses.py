@@ -16,7 +16,7 @@ import numpy as np
 
 from fastent import _core
 from fastent._arrays import Array, as_array, kernel_dtype
-from fastent._labels import check_class_weight, check_labels, mean_divisor, row_weights
+from fastent._labels import LOGITS_AXIS, check_class_weight, check_labels, mean_divisor, row_weights
 from fastent._lazy import call_lazily, is_lazy, lazy_operands
 from fastent._plan import (
     check_out,
@@ -56,7 +56,7 @@ def label_losses(
     rows = np.moveaxis(logits, position, -1)
     classes = rows.shape[-1]
     ignore_index, reduction = options.ignore_index, options.reduction
-    check_labels(labels, classes, "the length of logits' axis", "target", ignore_index)
+    check_labels(labels, classes, LOGITS_AXIS, "target", ignore_index)
     class_weight = check_class_weight(options.class_weight, classes)
     if weight is not None:
         weight = as_array(weight_beside(out, weight), "weight")

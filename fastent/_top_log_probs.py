@@ -8,10 +8,10 @@ import numpy as np
 
 from fastent import _core
 from fastent._arrays import FLOAT64, Array, as_array, kernel_dtype
-from fastent._labels import check_label_dtype, check_labels
+from fastent._fields import class_axis
+from fastent._labels import LOGITS_AXIS, check_label_dtype, check_labels
 from fastent._lazy import columns_lazily, is_lazy, lazy_operands
 from fastent._plan import parameters
-from fastent._scores import REASON, class_axis
 
 TOP_LOG_PROBS = _core.measures["top_log_probs"]
 
@@ -122,7 +122,9 @@ def _count(wanted: Any, classes: int) -> int:
             f"indices_or_k must be an integer or an array of them, not {wanted!r}"
         ) from None
     if count < 0 or count > classes:  # not if it is unknown how many there are
-        raise ValueError(f"indices_or_k is {count}, but there are {classes} classes ({REASON})")
+        raise ValueError(
+            f"indices_or_k is {count}, but there are {classes} classes ({LOGITS_AXIS})"
+        )
     return count
 
 
@@ -130,7 +132,7 @@ def _choose(rows: Array, given: Any, place: int) -> tuple[Array, Array]:
     """Return rows, and the classes that were asked for of each, along their last axes."""
     places = as_array(given, "indices_or_k")
     _check_places(places, place)
-    check_labels(places, rows.shape[-1], REASON, "indices_or_k")
+    check_labels(places, rows.shape[-1], LOGITS_AXIS, "indices_or_k")
     if places.ndim > 1:
         places = np.moveaxis(places, place, -1)
     try:

@@ -48,7 +48,8 @@ INLINE void divergence_add(divergence_sums *sums, const divergence_sums *more) {
 }
 
 /* The terms of lanes where a or b is -inf or the exponentials are out of range. The sum of E e^w
- * takes the exponential of b itself; where w is small it is left to phi. */
+ * takes the exponential of b itself; where w is small it is left to phi. What q has lost counts
+ * for nothing here: divergence_of judges it. */
 static void FE_JOIN(divergence, odd, f64,
                     FE_ISA)(g64 a, g64 b, pair64 t, g64 w, g64 phi, const divergence_origin *from,
                             const divergence_unit *unit, divergence_sums *term, m64 odd) {
@@ -56,9 +57,9 @@ static void FE_JOIN(divergence, odd, f64,
   const g64 limit = g64_set(DIVERGENCE_NEAR);
   const m64 masked = g64_equal(a, minus), gone = g64_equal(b, minus);
   const m64 nothing = m64_or(masked, gone);
-  const g64 e =
-      g64_select(masked, zero,
-                 g64_exp_pair(g64_select(masked, zero, t.high), g64_select(masked, zero, t.low)));
+  const g64 exponential =
+      g64_exp_pair(g64_select(nothing, zero, t.high), g64_select(nothing, zero, t.low));
+  const g64 e = g64_select(nothing, zero, exponential);
   const g64 w_high = g64_select(nothing, zero, w);
   const g64 width = g64_max(w_high, g64_sub(zero, w_high));
   const m64 out = m64_or(g64_less(limit, width), g64_less(t.high, g64_set(-700)));
