@@ -86,7 +86,7 @@ INLINE pair64 divergence_rest(pair64 x, g64 k) {
   const g64 low = g64_fnma(k, g64_set(FE_LN2_LOW), x.low);
   pair64 rest;
   rest.high = g64_two_sum(high, low, &rest.low);
-  rest.high = g64_max(g64_min(rest.high, g64_set(700)), g64_set(-745));
+  rest.high = g64_max(g64_min(rest.high, g64_set(700)), g64_set(-746));
   return rest;
 }
 
@@ -195,25 +195,31 @@ INLINE pair64 divergence_raise(divergence64 *row, g64 m, const divergence_unit *
 
 /* What a state's curve becomes for a centre `shift` away, whose mass has been raised by `by` from
  * `mass`, without P (1 + shift), or P phi(shift), which `*rest` takes. */
-INLINE wide64 divergence_moved(const divergence64 *row, g64 mass, pair64 by, g64 shift, g64 *rest) {
-  const g64 zero = g64_set(0), one = g64_set(1);
+INLINE wide64 divergence_moved(const divergence64 *row, g64 mass, pair64 by, pair64 shift,
+                               g64 *rest) {
+  const g64 zero = g64_set(0), one = g64_set(1), by_now = g64_add(shift.high, shift.low);
   const m64 massive = g64_less(zero, row->mass);
-  const m64 near = m64_and(m64_and(g64_less(shift, one), g64_less(g64_set(-1), shift)), massive);
-  const g64 inside = g64_select(near, shift, zero);
-  const divergence_parts parts = divergence_reduce((pair64){inside, zero});
+  const m64 near = m64_and(m64_and(g64_less(by_now, one), g64_less(g64_set(-1), by_now)), massive);
+  const pair64 inside = {g64_select(near, shift.high, zero), g64_select(near, shift.low, zero)};
+  const divergence_parts parts = divergence_reduce(inside);
   const g64 phi = divergence_phi(parts.r, parts.curved, parts.n, parts.power);
-  const g64 far_rest = g64_sub(zero, g64_add(one, shift));
+  const g64 far_rest = g64_sub(zero, g64_add(one, by_now));
   *rest = g64_mul(row->mass, g64_select(near, phi, far_rest));
   *rest = g64_select(massive, *rest, zero);
   const wide64 plain = {mass, zero};
   const g64 whole = g64_add(row->curve.value, wide64_at(plain, row->curve.exponent));
   const g64 value = g64_select(near, row->curve.value, whole);
-  pair64 exponent;
-  exponent.high = g64_two_sum(by.high, shift, &exponent.low);
-  exponent.low = g64_add(exponent.low, by.low);
-  const wide64 factor = wide64_exp(exponent);
+  const pair64 back = {g64_sub(zero, shift.high), g64_sub(zero, shift.low)};
+  const wide64 factor = wide64_exp(divergence_difference(by, back));
   const g64 power = g64_add(row->curve.exponent, factor.exponent);
   return (wide64){g64_mul(value, factor.value), g64_select(g64_equal(value, zero), zero, power)};
+}
+
+/* A share of a pair. */
+INLINE pair64 divergence_share(pair64 x, g64 share) {
+  g64 residual;
+  const g64 product = g64_two_product(x.high, share, &residual);
+  return (pair64){product, g64_fma(x.low, share, residual)};
 }
 
 /* One state after another, of the same rows. */
@@ -227,17 +233,18 @@ INLINE divergence64 divergence64_join(divergence64 row, divergence64 more,
   const m64 alone = m64_and(g64_less(zero, more.mass), g64_equal(row.mass, zero));
   const pair64 gap = divergence_difference(more.centre, row.centre);
   divergence64 both = {m, mass, row.centre, row.curve};
-  both.centre.high = g64_two_sum(row.centre.high, g64_mul(share, gap.high), &both.centre.low);
-  both.centre.low = g64_add(both.centre.low, g64_fma(share, gap.low, row.centre.low));
+  const pair64 moved = divergence_share(gap, share);
+  both.centre.high = g64_two_sum(row.centre.high, moved.high, &both.centre.low);
+  both.centre.low = g64_add(both.centre.low, g64_add(moved.low, row.centre.low));
   both.centre.high = g64_select(alone, more.centre.high, both.centre.high);
   both.centre.low = g64_select(alone, more.centre.low, both.centre.low);
   /* the shifts are shares of the gap: not differences of rounded centres */
   const pair64 width = divergence_scaled(gap, unit, 1);
-  const g64 distance = g64_add(width.high, width.low);
-  const g64 rest_share = g64_sub(g64_set(1), share);
+  const g64 minus_share = g64_sub(zero, share), rest_share = g64_sub(g64_set(1), share);
   const g64 left = g64_select(g64_less(zero, mass), g64_div(row.mass, mass), rest_share);
+  const pair64 shift = divergence_share(width, minus_share);
+  const pair64 more_shift = divergence_share(width, left);
   g64 rest, more_rest;
-  const g64 shift = g64_sub(zero, g64_mul(share, distance)), more_shift = g64_mul(left, distance);
   const wide64 a = divergence_moved(&row, masses[0], by, shift, &rest);
   const wide64 b = divergence_moved(&more, masses[1], more_by, more_shift, &more_rest);
   const g64 exponent = g64_max(g64_max(a.exponent, b.exponent), zero);

@@ -42,6 +42,29 @@ def top_log_probs(x: Any, k: int) -> tuple[Any, Any]:
     return order, np.take_along_axis(log_softmax(x), order, -1)
 
 
+def softmax_kl_divergence(x: Any, y: Any) -> Any:
+    """Sum of p log(p / q) of the softmaxes p of x and q of y."""
+    log_p, log_q = log_softmax(x), log_softmax(y)
+    with np.errstate(invalid="ignore"):
+        terms = np.exp(log_p) * (log_p - log_q)
+    return np.where(np.isneginf(log_p), 0, terms).sum(-1)
+
+
+def exact_divergence(x: Any, y: Any, temperature: float = 1.0, digits: int = 130) -> Any:
+    """Return KL of two rows as an exact number; None if it is infinite. x and y are no NaN."""
+    with mp.workdps(digits):
+        rows = [[mpf(float(v)) / mpf(temperature) for v in row] for row in (x, y)]
+        sums = [mp.log(mp.fsum(mp.exp(v) for v in row if v > -mp.inf)) for row in rows]
+        total = mpf(0)
+        for a, b in zip(*rows, strict=True):
+            if a == -mp.inf:
+                continue
+            if b == -mp.inf:
+                return None
+            total += mp.exp(a - sums[0]) * ((a - sums[0]) - (b - sums[1]))
+        return total
+
+
 class ExactRow:
     """A row of logits divided by a temperature, with exact numbers; None stands for -inf.
 

@@ -687,7 +687,9 @@ def test_exact_statistics(values: list[float]) -> None:
         scale = float(np.abs(kept).max())
         assert statistics.mean == pytest.approx(math.fsum(kept) / len(kept), abs=1e-15 * scale)
         quartiles = np.quantile(kept, [0.25, 0.5, 0.75])
-        np.testing.assert_allclose(statistics.quartiles(), quartiles, rtol=0, atol=1e-15 * scale)
+        np.testing.assert_allclose(
+            statistics.quantiles((1, 2, 3), 4), quartiles, rtol=0, atol=1e-15 * scale
+        )
 
 
 @pytest.mark.parametrize("block", [10, 999, 50_000])
@@ -702,7 +704,7 @@ def test_approximate_quartiles(monkeypatch: pytest.MonkeyPatch, block: int, sign
         for start in range(0, len(values), size):
             statistics.add(values[start : start + size])
         assert not statistics.exact
-        found.append(statistics.quartiles())
+        found.append(statistics.quantiles((1, 2, 3), 4))
     assert found[0] == found[1]
     np.testing.assert_allclose(found[0], np.quantile(values, [0.25, 0.5, 0.75]), rtol=5e-4)
 
@@ -712,7 +714,7 @@ def test_approximate_quartiles_keep_round_values(monkeypatch: pytest.MonkeyPatch
     monkeypatch.setattr(summary, "KEPT_VALUES", 1)
     statistics = summary.Statistics()
     statistics.add(np.repeat([0.0, 1.0, np.inf, -2.0], [3, 3, 3, 1]))
-    assert statistics.quartiles() == (0.0, 1.0, math.inf)
+    assert statistics.quantiles((1, 2, 3), 4) == [0.0, 1.0, math.inf]
     assert statistics.infinite_rows == 3
     assert statistics.mean == math.inf
 

@@ -284,3 +284,63 @@ def test_all_files_or_none(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     assert code == 1
     assert "No space left" in err
     assert sorted(os.listdir()) == before
+
+
+def test_compare_logits(run: Run) -> None:
+    """INPUT against --with, labels beside both: files, mean, standard error, quantiles."""
+    other = LOGITS + 0.1 * np.random.default_rng(2).standard_normal(LOGITS.shape).astype("f4")
+    other[3, 0] = np.nan
+    np.save("q.npy", other)
+    want = fastent.compare_logits(LOGITS, other, LABELS)
+    words = ("score", "compare-logits", "logits.npy", "--with", "q.npy", "--labels", "labels.npy")
+    code, out, _ = run(*words, "-o", "out.npy", "--json", "--batch-rows", 7)
+    assert code == 0
+    check_files("out", want)
+    found = overall(out)
+    divergences = np.delete(want.kl_divergence, 3).astype(np.float64)
+    changes = np.delete(want.target_log_prob_change, 3).astype(np.float64)
+    assert (found["rows"], found["nan_rows"]) == (100, 1)
+    np.testing.assert_allclose(found["mean"], divergences.mean(), rtol=1e-12)
+    error = divergences.std(ddof=1) / np.sqrt(99)
+    np.testing.assert_allclose(found["standard_error"], error, rtol=1e-12)
+    for name, share in {"q_1%": 0.01, "median": 0.5, "q_99.9%": 0.999}.items():
+        np.testing.assert_allclose(found[name], np.quantile(divergences, share), rtol=1e-12)
+    np.testing.assert_allclose(found["mean_target_log_prob_change"], changes.mean(), rtol=1e-12)
+    np.testing.assert_allclose(
+        found["standard_error_target_log_prob_change"], changes.std(ddof=1) / 99**0.5, rtol=1e-12
+    )
+    same = np.delete(want.same_prediction, 3).mean()
+    np.testing.assert_allclose(found["mean_same_prediction"], same, rtol=1e-12)
+    code, out, err = run(*words)
+    assert code == 0
+    assert "standard error" in out
+    assert "99.9 %" in out
+    assert "1 row holds" in err
+
+
+def test_compare_logits_without_labels(run: Run) -> None:
+    """No target, no change of its log-probability; a second file there has to be."""
+    np.save("q.npy", LOGITS)
+    code, out, _ = run("score", "compare-logits", "logits.npy", "--with", "q.npy", "--json")
+    assert code == 0
+    assert overall(out)["mean"] == 0
+    assert overall(out)["mean_same_prediction"] == 1
+    assert "mean_target_log_prob_change" not in overall(out)
+    for more in ((), ("--labels", "labels.npy")):
+        code, _, err = run("score", "compare-logits", "logits.npy", *more)
+        assert code != 0
+        assert "needs a second file: INPUT holds logits_p" in err
+    np.save("q.npy", LOGITS[:50])
+    code, _, err = run("score", "compare-logits", "logits.npy", "--with", "q.npy")
+    assert code != 0
+    assert "(100, 10)" in err
+    assert "(50, 10)" in err
+
+
+def test_softmax_kl_divergence(run: Run) -> None:
+    """A measure of two operands like any other."""
+    np.save("q.npy", 2 * LOGITS)
+    words = ("score", "softmax-kl-divergence", "logits.npy", "--with", "q.npy", "-o", "out.npy")
+    assert run(*words, "--temperature", 0.5, "--quiet")[0] == 0
+    want = fastent.softmax_kl_divergence(LOGITS, 2 * LOGITS, temperature=0.5)
+    np.testing.assert_array_equal(np.load("out.npy"), want, strict=True)

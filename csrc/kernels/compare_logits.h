@@ -11,7 +11,8 @@
  *   in cache for the others.
  */
 
-#define COMPARED 4096 /* entries of a piece: a multiple of every leaf */
+#define COMPARED 4096       /* entries of a piece: a multiple of every leaf */
+#define COMPARED_LEAST 1024 /* a leaf */
 
 INLINE fe_state NAME(compare_logits, set)(const fe_state *state, int set, size_t row) {
   fe_state part;
@@ -42,8 +43,9 @@ static unsigned NAME(compare_logits, accumulate)(const fe_block *block, const fe
   for (size_t r = 0; r < block->rows; r++) /* no ranks are asked for */
     state->part[FE_TARGET][r] = state->part[FE_SET + FE_TARGET][r] = __builtin_nan("");
   for (size_t r = 0; r < block->rows; r += rows)
-    for (size_t i = 0; i < block->columns; i += columns) {
-      const size_t n = block->columns - i < columns ? block->columns - i : columns;
+    for (size_t i = 0, n; i < block->columns; i += n) {
+      n = block->columns - i; /* a leaf that is not whole stays with the one before it */
+      if (n > columns && n - columns >= COMPARED_LEAST) n = columns;
       for (int set = 0; set < 3; set++) {
         const fe_state part = NAME(compare_logits, set)(state, set, r);
         const fe_block piece =
@@ -123,3 +125,4 @@ static void NAME(compare_logits, finish)(const fe_state *state, size_t rows,
 }
 
 #undef COMPARED
+#undef COMPARED_LEAST

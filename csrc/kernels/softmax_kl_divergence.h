@@ -140,9 +140,10 @@ INLINE divergence64 divergence_state(const divergence_sums *sums, const divergen
   divergence64 row = {largest, sums->mass, from->centre, {result, exponent}};
   row.curve = wide64_normal((wide64){g64_max(zero, result), exponent});
   row.curve.value = g64_select(g64_equal(result, result), row.curve.value, result);
-  const g64 offset = g64_mul(mean, g64_set(temperature));
+  g64 residual;
+  const g64 offset = g64_two_product(mean, g64_set(temperature), &residual);
   row.centre.high = g64_two_sum(from->centre.high, offset, &row.centre.low);
-  row.centre.low = g64_add(row.centre.low, from->centre.low);
+  row.centre.low = g64_add(row.centre.low, g64_add(from->centre.low, residual));
   return row;
 }
 

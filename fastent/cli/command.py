@@ -108,7 +108,8 @@ def command(context: click.Context) -> None:
     "--labels",
     metavar="FILE",
     type=click.Path(path_type=Path),
-    help="The class indices; INPUT then holds what is judged: prob, logits.",
+    help="The class indices; INPUT then holds what is judged: prob, logits. Of compare-logits, "
+    "which needs INPUT and --with, beside both.",
 )
 @click.option("--axis", type=int, default=-1, show_default=True, help="Where a distribution lies.")
 @click.option("--base", type=float, callback=_parse_base, help="Of the logarithm; default e.")
@@ -179,18 +180,19 @@ def _check_options(measure: Measure, given: set[str], second: Path | None) -> No
         raise UseError(f"{measure.name} takes no --{name.replace('_', '-')}")
     if measure.second is None and second is not None:
         raise UseError(f"{measure.name} has one operand, so it takes no --with")
-    if "labels" in given and second is not None:
+    if "labels" in given and second is not None and not measure.labels_last:
         raise UseError(
             "--labels FILE and --with FILE: INPUT is one operand, so one of them will do"
         )
     if "top" in measure.options and "top" not in given:
         raise UseError(f"{measure.name} needs --top K: how many of the largest")
-    missing = second is None and "labels" not in given
+    missing = second is None and ("labels" not in given or measure.labels_last)
     if measure.second is not None and missing and measure.needs_first:
+        takes = "labels" in measure.options and not measure.labels_last
         labels = f", or INPUT {measure.second} and --labels FILE their class indices"
         raise UseError(
             f"{measure.name} needs a second file: INPUT holds {measure.first}, "
-            f"--with FILE holds {measure.second}{labels if 'labels' in measure.options else ''}"
+            f"--with FILE holds {measure.second}{labels if takes else ''}"
         )
 
 

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from fastent.cli.summary import Mean
+from fastent.cli.summary import Mean, Spread, Statistics
 
 MEANS = {
     "mean_cross_entropy": "cross_entropy",
@@ -51,3 +51,39 @@ class FieldMeans:
             with np.errstate(over="ignore"):
                 means["perplexity"] = float(np.exp(means["mean_cross_entropy"] * self._log_base))
         return {"rows": self.rows, "nan_rows": self.nan_rows, **means}
+
+
+QUANTILES = {"q_0.1%": 1, "q_1%": 10, "q_5%": 50, "q_95%": 950, "q_99%": 990, "q_99.9%": 999}
+
+
+class Comparison:
+    """How far two models' predictions are apart; rows that are NaN are left out."""
+
+    def __init__(self) -> None:
+        self.rows = 0
+        self.nan_rows = 0
+        self._divergences = Statistics()
+        self._spreads: dict[str, Spread] = {}
+
+    def add(self, results: dict[str, NDArray[Any]]) -> None:
+        """Take in one block of results, field by field."""
+        divergences = results["kl_divergence"]
+        self._divergences.add(divergences)
+        self.rows, self.nan_rows = self._divergences.rows, self._divergences.nan_rows
+        numbers = np.isfinite(divergences)
+        for name, values in results.items():
+            self._spreads.setdefault(name, Spread()).add(values[numbers])
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return the numbers under the names the summary shows them by."""
+        shown = self._divergences.as_dict()
+        last = {name: shown.pop(name) for name in ("max", "quartiles")}
+        points = self._divergences.quantiles(list(QUANTILES.values()), 1000)
+        shown |= dict(zip(QUANTILES, points, strict=True)) | last
+        for name, spread in self._spreads.items():
+            if name == "kl_divergence":
+                shown["standard_error"] = spread.standard_error
+            else:
+                shown[f"mean_{name}"] = spread.mean if spread.count else math.nan
+                shown[f"standard_error_{name}"] = spread.standard_error
+        return shown

@@ -5,7 +5,7 @@ from __future__ import annotations
 import difflib
 from dataclasses import dataclass
 
-from fastent import LogitScores, TopLogProbs
+from fastent import LogitComparison, LogitScores, TopLogProbs
 from fastent.cli.errors import UseError
 
 
@@ -28,6 +28,8 @@ class Measure:
     """The names of several results, of which each has a file of its own."""
     needs_first: bool
     """False where the function takes None for its first operand."""
+    labels_last: bool
+    """True where class indices go beside both operands, behind them."""
 
 
 def _measure(
@@ -39,10 +41,12 @@ def _measure(
     spreads: bool = False,
     fields: tuple[str, ...] = (),
     needs_first: bool = True,
+    labels_last: bool = False,
 ) -> Measure:
     """Return a table entry; `options` is a list of words."""
     words = frozenset(options.split())
-    return Measure(name, first, second, pointwise, words, spreads, fields, needs_first)
+    kind = (pointwise, words, spreads, fields, needs_first, labels_last)
+    return Measure(name, first, second, *kind)
 
 
 MEASURES = {
@@ -59,6 +63,7 @@ MEASURES = {
         _measure("logsumexp", "logits", None, "axis temperature"),
         _measure("softmax_entropy", "logits", None, "axis base temperature"),
         _measure("softmax_cross_entropy", "target", "logits", "axis base temperature labels"),
+        _measure("softmax_kl_divergence", "logits_p", "logits_q", "axis base temperature"),
         _measure("softmax", "logits", None, "axis temperature", spreads=True),
         _measure("log_softmax", "logits", None, "axis temperature", spreads=True),
         _measure(
@@ -68,6 +73,14 @@ MEASURES = {
             "axis base temperature labels",
             fields=LogitScores._fields,
             needs_first=False,
+        ),
+        _measure(
+            "compare_logits",
+            "logits_p",
+            "logits_q",
+            "axis base temperature labels",
+            fields=LogitComparison._fields,
+            labels_last=True,
         ),
         _measure(
             "top_log_probs",

@@ -92,20 +92,22 @@ def arrange(measure: Measure, files: tuple[NpyFile, ...], axis: int) -> Rows:
 
 def _are_labels(measure: Measure, files: tuple[NpyFile, ...]) -> bool:
     """Whether the first file holds class indices, where it may hold distributions too."""
+    if measure.labels_last:
+        return len(files) == 3
     return measure.first == "labels" or files[0].array.ndim < files[1].array.ndim
 
 
 def _arrange_labels(files: tuple[NpyFile, ...], axis: int) -> tuple[list[NDArray[Any]], int]:
-    """Return labels and probabilities, and how many axes they share."""
-    labels, probabilities = (file.array for file in files)
+    """Return labels and what is judged by them, and how many axes they share."""
+    labels, judged = files[0].array, [file.array for file in files[1:]]
     # One axis of probabilities means two classes, and the probability of the second.
-    if probabilities.ndim != 1:
-        probabilities = _distribution_last(files[1], axis)
-        if labels.shape != probabilities.shape[:-1]:
+    if judged[0].ndim != 1 or len(judged) > 1:
+        judged = [_distribution_last(file, axis) for file in files[1:]]
+        if any(labels.shape != array.shape[:-1] for array in judged):
             _refuse_shapes(files)
-    elif labels.shape != probabilities.shape:
+    elif labels.shape != judged[0].shape:
         _refuse_shapes(files)
-    return [labels, probabilities], labels.ndim
+    return [labels, *judged], labels.ndim
 
 
 def _distribution_last(file: NpyFile, axis: int) -> NDArray[Any]:
@@ -120,7 +122,7 @@ def _distribution_last(file: NpyFile, axis: int) -> NDArray[Any]:
 
 def _refuse_shapes(files: tuple[NpyFile, ...]) -> None:
     """Raise the error for operands that do not go together."""
-    shapes = " and ".join(f"{file.path} of shape {file.array.shape}" for file in files)
+    shapes = ", ".join(f"{file.path} of shape {file.array.shape}" for file in files)
     raise DataError(f"shapes do not match: {shapes}")
 
 

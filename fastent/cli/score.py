@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 import fastent
 from fastent.cli.errors import DataError, UseError
-from fastent.cli.fields import FieldMeans
+from fastent.cli.fields import Comparison, FieldMeans
 from fastent.cli.measures import Measure
 from fastent.cli.npy import NpyFile, NpyWriter, refuse_overwriting
 from fastent.cli.rows import Rows, arrange
@@ -173,6 +173,8 @@ def run(
 
 def _new_summary(request: Request) -> Summary:
     """Return the summary of no results yet."""
+    if request.measure.labels_last:
+        return Comparison()
     return FieldMeans(request.keywords.get("base")) if request.measure.fields else Statistics()
 
 
@@ -191,7 +193,9 @@ def _score_blocks(request: Request, job: Job) -> Iterator[tuple[dict[str, NDArra
     keywords = {_KEYWORDS.get(name, name): value for name, value in request.keywords.items()}
 
     def call(*operands: NDArray[Any]) -> dict[str, NDArray[Any]]:
-        if measure.second is not None and len(operands) == 1:
+        if measure.labels_last and len(operands) == 3:
+            operands = (*operands[1:], operands[0])
+        elif measure.second is not None and len(operands) == 1:
             operands = (None, *operands)  # type: ignore[assignment]
         with warnings.catch_warnings():
             # Invalid rows are counted by their NaN, and told in one line at the end.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from typing import Any, Protocol
 
 import numpy as np
@@ -43,6 +44,36 @@ class Mean:
         # An infinite sum leaves a compensation that is NaN and means nothing.
         correction = self._compensation if math.isfinite(self._compensation) else 0.0
         return (self._sum + correction) / self.count
+
+
+class Spread:
+    """The mean of the numbers added so far, and how far it may be off."""
+
+    def __init__(self) -> None:
+        self.count = 0
+        self.mean = 0.0
+        self._squares = 0.0  # of distances to the mean
+
+    def add(self, values: NDArray[Any]) -> None:
+        """Take in numbers, as Chan, Golub and LeVeque join means and squares (1979)."""
+        if values.size == 0:
+            return
+        numbers = values.astype(np.float64)
+        mean = float(numbers.mean())
+        total = self.count + numbers.size
+        with np.errstate(invalid="ignore"):
+            squares = float(np.square(numbers - mean).sum())
+        gap = mean - self.mean
+        self._squares += squares + gap * gap * self.count * (numbers.size / total)
+        self.mean += gap * (numbers.size / total)
+        self.count = total
+
+    @property
+    def standard_error(self) -> float:
+        """The standard error of the mean, NaN where there are not two numbers."""
+        if self.count < 2:
+            return math.nan
+        return math.sqrt(self._squares / (self.count - 1) / self.count)
 
 
 class Summary(Protocol):
@@ -106,7 +137,7 @@ class Statistics:
 
     def as_dict(self) -> dict[str, Any]:
         """Return the numbers under the names the summary shows them by."""
-        first, median, third = self.quartiles()
+        first, median, third = self.quantiles((1, 2, 3), 4)
         empty = self.rows == self.nan_rows
         return {
             "rows": self.rows,
@@ -121,11 +152,11 @@ class Statistics:
             "quartiles": "exact" if self.exact else "approximate",
         }
 
-    def quartiles(self) -> tuple[float, float, float]:
-        """Return the 25 %, 50 % and 75 % points, between two results by linear interpolation."""
+    def quantiles(self, numerators: Sequence[int], denominator: int) -> list[float]:
+        """Return points below which such shares lie, between two results by interpolation."""
         count = self.rows - self.nan_rows
         if count == 0:
-            return math.nan, math.nan, math.nan
+            return [math.nan] * len(numerators)
         if self._histogram is None:
             ordered = np.sort(np.concatenate(self._kept))
             self._kept = [ordered]
@@ -133,8 +164,7 @@ class Statistics:
         else:
             self._move_to_histogram()
             source = self._histogram
-        first, median, third = (self._quantile(source, k * (count - 1), 4) for k in (1, 2, 3))
-        return first, median, third
+        return [self._quantile(source, k * (count - 1), denominator) for k in numerators]
 
     def _quantile(
         self, source: NDArray[Any] | Histogram, numerator: int, denominator: int
