@@ -9,14 +9,16 @@ import numpy as np
 
 import fastent
 from bench import floor
-from bench.data import Array, distributions, hard_targets, logits, probabilities
-from bench.peers import Call, as_peer, peer_calls
+from bench.data import Array, distributions, hard_targets, has_bfloat16, logits, probabilities
+from bench.peers import TOP, Call, as_peer, peer_calls
 
 Arrays = tuple[Array, ...]
 
+HALF = "bfloat16"  # read as it is, computed as float32; of NumPy through ml_dtypes
+HALF_MEASURES, HALF_LAYOUTS = ("softmax_cross_entropy", "softmax_entropy"), ("1000", "50257")
 PIECE = 1 << 20  # entries of a long row that the reference takes at a time
-TOLERANCE = {"float32": 2e-6, "float64": 1e-11}  # relative, ours against the reference
-PEER_TOLERANCE = {"float32": 1e-3, "float64": 1e-6}
+TOLERANCE = {"float32": 2e-6, "float64": 1e-11, HALF: 2e-6}  # relative, ours against the reference
+PEER_TOLERANCE = {"float32": 1e-3, "float64": 1e-6, HALF: 1e-3}
 DTYPES = ("float32", "float64")
 LAYOUTS = ("2", "3", "10", "32", "100", "1000", "50257", "1e8", "10@0", "1000@0")
 LOGITS_LAYOUTS = ("10", "1000", "50257", "128000", "10@0")
@@ -68,6 +70,23 @@ def _softmax_entropy(logits: Array, axis: int) -> Array:
     return np.asarray(-(np.exp(log_p) * log_p).sum(axis))
 
 
+def _scores(labels: Array, logits: Array, axis: int) -> Array:
+    """Stack what score_logits says, in its order."""
+    indices = np.expand_dims(labels.astype(np.int64), axis)
+    log_p = _log_softmax(logits, axis)
+    own = np.take_along_axis(logits, indices, axis)
+    largest = np.sort(np.exp(log_p), axis).take([-1, -2], axis)
+    first, second = largest.take(0, axis), largest.take(1, axis)
+    loss = -np.take_along_axis(log_p, indices, axis).squeeze(axis)
+    place, rank = logits.argmax(axis), (logits > own).sum(axis)
+    return np.stack([loss, _softmax_entropy(logits, axis), first, first - second, place, rank])
+
+
+def _top(logits: Array, axis: int) -> Array:
+    log_p = np.sort(_log_softmax(logits, axis), axis)
+    return np.asarray(log_p.take(range(-1, -1 - TOP, -1), axis))
+
+
 # ---- measures -----------------------------------------------------------------------------------
 
 
@@ -81,6 +100,7 @@ class Measure:
     peers: str  # a key of EXPRESSIONS
     join: Callable[..., Any] = np.sum  # how references of the pieces of a row make the whole
     writes: bool = False  # one result an element, into a preallocated array
+    results: int = 1  # of a row
 
 
 MEASURES: dict[str, Measure] = {
@@ -126,6 +146,34 @@ MEASURES: dict[str, Measure] = {
         lambda a, axis, out: fastent.softmax_entropy(*a, axis=axis, out=out),
         lambda a, axis: _softmax_entropy(a[0], axis),
         "softmax_entropy",
+    ),
+    "softmax": Measure(
+        "logits",
+        lambda a, axis, out: fastent.softmax(*a, axis=axis, out=out),
+        lambda a, axis: np.exp(_log_softmax(a[0], axis)),
+        "softmax",
+        writes=True,
+    ),
+    "log_softmax": Measure(
+        "logits",
+        lambda a, axis, out: fastent.log_softmax(*a, axis=axis, out=out),
+        lambda a, axis: _log_softmax(a[0], axis),
+        "log_softmax",
+        writes=True,
+    ),
+    "score_logits": Measure(
+        "labels logits",
+        lambda a, axis, out: fastent.score_logits(*a, axis=axis),
+        lambda a, axis: _scores(a[0], a[1], axis),
+        "score_logits",
+        results=6,
+    ),
+    "top_log_probs": Measure(
+        "logits",
+        lambda a, axis, out: fastent.top_log_probs(a[0], TOP, axis=axis).log_probs,
+        lambda a, axis: _top(a[0], axis),
+        "top_log_probs",
+        results=TOP,
     ),
     "bce_mean_hard": Measure(
         "hard prob",
@@ -195,8 +243,9 @@ class Job:
         """Raise an AssertionError unless a result agrees with float64 NumPy."""
         dtype = self.case.dtype
         tolerance = (TOLERANCE if name == "fastent" else PEER_TOLERANCE)[dtype]
+        several = isinstance(found, tuple)
         np.testing.assert_allclose(
-            np.asarray(found),
+            np.stack([np.asarray(part) for part in found]) if several else np.asarray(found),
             self.expected,
             rtol=tolerance,
             atol=tolerance * 1e-3,
@@ -242,13 +291,17 @@ class Case:
         """Largest ratio to the floor, on two threads, that the contract allows."""
         found = GOALS.get((self.measure, str(self.columns) if self.columns > 1 else "-"))
         factor = AXIS_0_FACTOR if self.axis == 0 else 1.0
-        return None if found is None else found[DTYPES.index(self.dtype)] * factor
+        if found is None or self.dtype not in DTYPES:
+            return None
+        return found[DTYPES.index(self.dtype)] * factor
 
     @property
     def gate(self) -> float | None:
         """Most cycles an element from L1 that the contract allows."""
         found = GOALS.get((self.measure, self.layout))
-        return None if found is None else found[2 + DTYPES.index(self.dtype)]
+        if found is None or self.dtype not in DTYPES:
+            return None
+        return found[2 + DTYPES.index(self.dtype)]
 
     def data(self, nbytes: int) -> Arrays:
         """Return the operands, `nbytes` or one row each (labels: one for each row)."""
@@ -275,7 +328,7 @@ class Case:
         out = np.zeros_like(arrays[-1]) if measure.writes else None
         ours = partial(measure.ours, arrays, self.axis, out)
         into = None
-        if 1 < self.columns <= SHORT_ROW:
+        if 1 < self.columns <= SHORT_ROW and measure.results == 1 and not measure.writes:
             rows = arrays[-1].size // self.columns
             into = partial(measure.ours, arrays, self.axis, np.zeros(rows, self.dtype))
         calls: dict[str, Callable[[], Any]] = {}
@@ -309,9 +362,15 @@ def _layouts(measure: str) -> tuple[str, ...]:
     return LAYOUTS
 
 
+def _dtypes(measure: str, layout: str) -> tuple[str, ...]:
+    """Return the dtypes of a measure's cases; bfloat16 where there is one."""
+    half = measure in HALF_MEASURES and layout in HALF_LAYOUTS and has_bfloat16()
+    return (*DTYPES, HALF) if half else DTYPES
+
+
 CASES = [
     Case(measure, dtype, layout)
     for measure in MEASURES
     for layout in _layouts(measure)
-    for dtype in DTYPES
+    for dtype in _dtypes(measure, layout)
 ]

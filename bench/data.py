@@ -1,6 +1,8 @@
 """The data that is measured: rows like those of a softmax, predictions and their targets."""
 
+import importlib
 from collections.abc import Callable
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -9,6 +11,16 @@ from numpy.typing import NDArray
 Array = NDArray[Any]
 
 BLOCK_BYTES = 4 << 20  # of different values; larger arrays repeat them
+
+
+@cache
+def has_bfloat16() -> bool:
+    """Whether NumPy knows bfloat16: importing ml_dtypes teaches it."""
+    try:
+        importlib.import_module("ml_dtypes")
+    except ImportError:
+        return False
+    return True
 
 
 def _repeated(block: Array, count: int) -> Array:

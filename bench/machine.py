@@ -13,7 +13,7 @@ from bench import floor
 from bench.timing import seconds
 from fastent import _core
 
-PACKAGES = ("numpy", "scipy", "torch")
+PACKAGES = ("numpy", "scipy", "torch", "jax")
 CACHES = Path("/sys/devices/system/cpu/cpu0/cache")
 FLOOR_ENTRIES = 16 << 20  # float32, of each operand
 

@@ -5,15 +5,15 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from bench.cases import CASES, DTYPES, LAYOUTS, MEASURES, Case
+from bench.cases import CASES, DTYPES, HALF, LAYOUTS, LOGITS_LAYOUTS, MEASURES, Case
 from bench.machine import processors
 
 AXIS_0 = "axis0"
-COLUMNS = (*LAYOUTS, "-", AXIS_0)
+COLUMNS = (*dict.fromkeys((*LAYOUTS, *LOGITS_LAYOUTS)), "-", AXIS_0)
 PICTURES = (".svg", ".png")
 WHOLE: dict[str, Any] = {
     "measures": list(MEASURES),
-    "dtype": list(DTYPES),
+    "dtype": [*DTYPES, HALF],
     "columns": list(COLUMNS),
     "mebibytes": 64.0,
     "rounds": 9,
@@ -49,7 +49,7 @@ def _parser() -> argparse.ArgumentParser:
     add = parser.add_argument
     add("--quick", action="store_true", help="few cases, few rounds: about a minute")
     add("--measures", nargs="+", choices=MEASURES)
-    add("--dtype", nargs="+", choices=DTYPES)
+    add("--dtype", nargs="+", choices=[*DTYPES, HALF])
     add(
         "--columns",
         nargs="+",

@@ -1,4 +1,4 @@
-"""What people call today for each measure: NumPy expressions, SciPy, PyTorch eager and compiled.
+"""What people call today for each measure: NumPy, SciPy, PyTorch eager and compiled, JAX.
 
 Every call takes the arrays of its library, the axis and an optional preallocated output.
 """
@@ -17,9 +17,10 @@ import fastent
 
 Call = Callable[[tuple[Any, ...], int, Any], Any]
 
-LIBRARIES = ("numpy", "scipy", "torch")
+LIBRARIES = ("numpy", "scipy", "torch", "jax")
 COMPILED = "compile"  # the peer "torch" through torch.compile
 NAMES = (*LIBRARIES, COMPILED)
+TOP = 5  # of the largest log-probabilities
 
 
 @cache
@@ -68,18 +69,35 @@ def as_peer(library: str, array: Any) -> Any:
     """Return an array (or a list) as the library's own type, without a copy where possible."""
     if library in ("torch", COMPILED):
         torch = _load("torch")
+        if isinstance(array, np.ndarray) and array.dtype.name == "bfloat16":
+            return torch.from_numpy(array.view(np.int16)).view(torch.bfloat16)
         return torch.from_numpy(array) if isinstance(array, np.ndarray) else torch.tensor(array)
-    return np.asarray(array)
+    return _load("bench.jax_peers").as_array(array) if library == "jax" else np.asarray(array)
 
 
 def peer_calls(expression: str, names: tuple[str, ...]) -> dict[str, Call]:
     """Return how the named peers compute an expression of EXPRESSIONS."""
-    calls = dict(EXPRESSIONS[expression])
+    calls = {name: _widened(call) for name, call in EXPRESSIONS[expression].items()}
     if "torch" in available():
         calls["torch"] = _load("bench.torch_peers").EXPRESSIONS[expression]
         if COMPILED in names:
             calls[COMPILED] = compiled(calls["torch"])
+    if "jax" in names and "jax" in available():
+        calls |= _load("bench.jax_peers").calls_of(expression)
     return {name: calls[name] for name in names if name in calls}
+
+
+def _widened(call: Call) -> Call:
+    """Return a call that makes bfloat16 float32 first: NumPy has no arithmetic for it."""
+
+    def run(a: tuple[Any, ...], axis: int, out: Any) -> Any:
+        return call(tuple(_wide(x) for x in a), axis, out)
+
+    return run
+
+
+def _wide(x: Any) -> Any:
+    return x.astype(np.float32) if getattr(x, "dtype", None) == "bfloat16" else x
 
 
 def _numpy_bce(target: Any, prob: Any) -> Any:
@@ -125,6 +143,28 @@ def _scipy_softmax_entropy(x: Any, axis: int) -> Any:
     return _load("scipy.special").entr(_load("scipy.special").softmax(x, axis=axis)).sum(axis)
 
 
+def _numpy_log_softmax(x: Any, axis: int) -> Any:
+    return x - np.expand_dims(_numpy_logsumexp(x, axis), axis)
+
+
+def _numpy_softmax(x: Any, axis: int) -> Any:
+    exponentials = np.exp(x - x.max(axis, keepdims=True))
+    return exponentials / exponentials.sum(axis, keepdims=True)
+
+
+def _score(log_p: Any, labels: Any, x: Any, axis: int) -> Any:
+    indices = np.expand_dims(labels, axis)
+    p = np.exp(log_p)
+    second, first = np.moveaxis(np.partition(p, -2, axis).take([-2, -1], axis), axis, 0)
+    loss = -np.squeeze(np.take_along_axis(log_p, indices, axis), axis)
+    rank = (x > np.take_along_axis(x, indices, axis)).sum(axis)
+    return loss, -(p * log_p).sum(axis), first, first - second, x.argmax(axis), rank
+
+
+def _top(log_p: Any, axis: int) -> Any:
+    return -np.sort(np.partition(-log_p, TOP - 1, axis).take(range(TOP), axis), axis)
+
+
 def _into(result: Any, out: Any) -> Any:
     """Write a result where the caller wants it."""
     if out is None:
@@ -157,6 +197,28 @@ EXPRESSIONS: dict[str, dict[str, Call]] = {
     "softmax_entropy": {
         "numpy": lambda a, axis, out: _numpy_softmax_entropy(a[0], axis),
         "scipy": lambda a, axis, out: _scipy_softmax_entropy(a[0], axis),
+    },
+    "softmax": {
+        "numpy": lambda a, axis, out: _into(_numpy_softmax(a[0], axis), out),
+        "scipy": lambda a, axis, out: _into(_load("scipy.special").softmax(a[0], axis=axis), out),
+    },
+    "log_softmax": {
+        "numpy": lambda a, axis, out: _into(_numpy_log_softmax(a[0], axis), out),
+        "scipy": lambda a, axis, out: _into(
+            _load("scipy.special").log_softmax(a[0], axis=axis), out
+        ),
+    },
+    "score_logits": {
+        "numpy": lambda a, axis, out: _score(_numpy_log_softmax(a[1], axis), a[0], a[1], axis),
+        "scipy": lambda a, axis, out: _score(
+            _load("scipy.special").log_softmax(a[1], axis=axis), a[0], a[1], axis
+        ),
+    },
+    "top_log_probs": {
+        "numpy": lambda a, axis, out: _top(_numpy_log_softmax(a[0], axis), axis),
+        "scipy": lambda a, axis, out: _top(
+            _load("scipy.special").log_softmax(a[0], axis=axis), axis
+        ),
     },
     "binary_cross_entropy_mean": {
         "numpy": lambda a, axis, out: _numpy_bce(*a).mean(),

@@ -26,6 +26,7 @@ LOOKS = {
     "torch": ("PyTorch", "#E69F00", "D"),
     "numpy": ("NumPy", "#009E73", "^"),
     "scipy": ("SciPy", "#8A4F7D", "v"),
+    "jax": ("JAX", "#56B4E9", "P"),
 }
 WIDTH, ROW_HEIGHT, ROOM = 8.0, 0.36, 2.15  # inches; at 100 dots an inch 800 pixels wide
 TICKS = (1, 3, 10, 30, 100, 300, 1000)

@@ -28,7 +28,7 @@ goal: the contract's ratio, for two threads; it is judged by `low`.
 c/e:  core cycles an element from L1, quiet samples (~: too few were quiet); gate: the contract's.
       log_loss reads one entry of each row: its floor does too, and its element is a row.
 peers: their time over the floor's in the same rounds; NumPy and SciPy have one thread whatever,
-      compile is torch.compile of the expression in the column torch."""
+      JAX all there are, compile is torch.compile of the expression in the column torch."""
 
 
 def number(value: float | None, digits: int = 2) -> str:

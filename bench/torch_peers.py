@@ -9,6 +9,8 @@ from typing import Any
 import torch
 from torch.nn import functional
 
+from bench.peers import TOP
+
 Inputs = tuple[Any, ...]
 
 
@@ -72,8 +74,50 @@ def softmax_entropy(a: Inputs, axis: int, out: Any) -> Any:
     return -(log_p.exp() * log_p).sum(axis)
 
 
+def softmax(a: Inputs, axis: int, out: Any) -> Any:
+    """exp(x) over its sum."""
+    return _into(torch.softmax(a[0], axis), out)
+
+
+def log_softmax(a: Inputs, axis: int, out: Any) -> Any:
+    """Log of exp(x) over its sum."""
+    return _into(torch.log_softmax(a[0], axis), out)
+
+
+def _into(result: Any, out: Any) -> Any:
+    if out is None:
+        return result
+    out[...] = result
+    return out
+
+
+def score_logits(a: Inputs, axis: int, out: Any) -> Any:
+    """Cross entropy, entropy, confidence, margin, prediction, rank."""
+    labels, x = a[0].unsqueeze(axis), a[1]
+    log_p = torch.log_softmax(x, axis)
+    p = log_p.exp()
+    first, second = p.topk(2, axis).values.unbind(axis)
+    loss = -log_p.gather(axis, labels).squeeze(axis)
+    rank = (x > x.gather(axis, labels)).sum(axis)
+    return loss, -(p * log_p).sum(axis), first, first - second, x.argmax(axis), rank
+
+
+def top_log_probs(a: Inputs, axis: int, out: Any) -> Any:
+    """Return the largest."""
+    return torch.log_softmax(a[0], axis).topk(TOP, axis).values
+
+
+def _widened(function: Callable[[Inputs, int, Any], Any]) -> Callable[[Inputs, int, Any], Any]:
+    """Return a function that makes bfloat16 float32 first, to have a float32's digits."""
+
+    def run(a: Inputs, axis: int, out: Any) -> Any:
+        return function(tuple(x.float() if x.dtype is torch.bfloat16 else x for x in a), axis, out)
+
+    return run
+
+
 EXPRESSIONS: dict[str, Callable[[Inputs, int, Any], Any]] = {
-    function.__name__: function
+    function.__name__: _widened(function)
     for function in (
         entropy,
         perplexity,
@@ -86,5 +130,9 @@ EXPRESSIONS: dict[str, Callable[[Inputs, int, Any], Any]] = {
         log_loss,
         softmax_cross_entropy,
         softmax_entropy,
+        softmax,
+        log_softmax,
+        score_logits,
+        top_log_probs,
     )
 }

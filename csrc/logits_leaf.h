@@ -41,20 +41,32 @@ static void ROW(nothing)(const ROW(leaf) * leaf, const fe_state *state, size_t r
   }
 }
 
+/* The largest of so many entries, and of a group of others; two at a time, for each maximum waits
+ * for the one before. */
+INLINE GROUP ROW(largest_of)(const real *x, size_t count, GROUP one) {
+  const compute none = (compute)-__builtin_inf();
+  GROUP other = one;
+  size_t i = 0;
+  for (; i + 2 * FE_LANES <= count; i += 2 * FE_LANES) {
+    one = G(max)(LOAD(x + i), one);
+    other = G(max)(LOAD(x + i + FE_LANES), other);
+  }
+  for (; i < count; i += FE_LANES) one = G(max)(LOAD_UP_TO(x + i, count - i, none), one);
+  return G(max)(one, other);
+}
+
 /* The largest entry of a leaf but that which is left out. */
 INLINE double ROW(second_of)(const ROW(leaf) * leaf, size_t excluded) {
   const compute none = (compute)-__builtin_inf();
-  GROUP second = G(set)(none);
   real odd[FE_LANES];
   const size_t group = excluded / FE_LANES * FE_LANES;
   for (size_t i = 0; i < FE_LANES; i++) {
     const int inside = group + i < leaf->count && group + i != excluded;
     odd[i] = inside ? leaf->x[group + i] : (real)none;
   }
-  for (size_t i = 0; i < leaf->count; i += FE_LANES) {
-    const GROUP x = i == group ? LOAD(odd) : LOAD_UP_TO(leaf->x + i, leaf->count - i, none);
-    second = G(max)(x, second);
-  }
+  const size_t behind = group + FE_LANES < leaf->count ? group + FE_LANES : leaf->count;
+  GROUP second = ROW(largest_of)(leaf->x, group, LOAD(odd));
+  second = ROW(largest_of)(leaf->x + behind, leaf->count - behind, second);
   compute lanes[FE_LANES];
   G(store)(lanes, second);
   for (int i = 1; i < FE_LANES; i++) lanes[0] = lanes[i] > lanes[0] ? lanes[i] : lanes[0];
@@ -64,15 +76,22 @@ INLINE double ROW(second_of)(const ROW(leaf) * leaf, size_t excluded) {
 /* How many entries of a leaf are larger than the label's. */
 INLINE double ROW(number_above)(const ROW(leaf) * leaf, compute target) {
   const GROUP one = G(set)(1), zero = G(set)(0), limit = G(set)(target);
-  GROUP count = zero;
-  for (size_t i = 0; i < leaf->count; i += FE_LANES) {
+  GROUP count = zero, other = zero;
+  size_t i = 0;
+  for (; i + 2 * FE_LANES <= leaf->count; i += 2 * FE_LANES) {
+    const GROUP x = LOAD(leaf->x + i), y = LOAD(leaf->x + i + FE_LANES);
+    count = G(add)(count, G(select)(G(less)(limit, x), one, zero));
+    other = G(add)(other, G(select)(G(less)(limit, y), one, zero));
+  }
+  for (; i < leaf->count; i += FE_LANES) {
     const GROUP x = LOAD_UP_TO(leaf->x + i, leaf->count - i, (compute)-__builtin_inf());
     count = G(add)(count, G(select)(G(less)(limit, x), one, zero));
   }
+  count = G(add)(count, other);
   compute lanes[FE_LANES];
   double sum = 0;
   G(store)(lanes, count);
-  for (int i = 0; i < FE_LANES; i++) sum += lanes[i];
+  for (int k = 0; k < FE_LANES; k++) sum += lanes[k];
   return sum;
 }
 
