@@ -93,7 +93,8 @@ INLINE pair64 divergence_rest(pair64 x, g64 k) {
 INLINE wide64 wide64_exp(pair64 x) {
   const g64 k = divergence_binary(x.high);
   const pair64 rest = divergence_rest(x, k);
-  return (wide64){g64_exp_pair(rest.high, rest.low), k};
+  const g64 inside = g64_max(rest.high, g64_set(-700)); /* not 0, however large x is */
+  return (wide64){g64_exp_pair(inside, rest.low), k};
 }
 
 /* x.value at another exponent, which is not smaller. */
