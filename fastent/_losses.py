@@ -26,6 +26,9 @@ from fastent._plan import (
 SURPRISAL = _core.measures["surprisal"]
 BINARY_CROSS_ENTROPY = _core.measures["binary_cross_entropy"]
 BINARY_CROSS_ENTROPY_SUM = _core.measures["binary_cross_entropy_sum"]
+BINARY_CROSS_ENTROPY_WEIGHTED = _core.measures["binary_cross_entropy_weighted"]
+OPERANDS: tuple[str, ...] = ("target", "prob")
+OPERANDS_AND_WEIGHT = ("target", "pos_weight", "prob")
 
 
 def binary_cross_entropy(
@@ -34,6 +37,8 @@ def binary_cross_entropy(
     *,
     base: float | None = None,
     log_floor: float | None = -100.0,
+    pos_weight: Any = None,
+    label_smoothing: float = 0.0,
     where: Any = True,
     out: Array | None = None,
     reduction: str = "none",
@@ -55,6 +60,11 @@ def binary_cross_entropy(
     log_floor : float or None
         The logarithms are taken to be at least this, in nats whatever the base: a certain but
         wrong prediction costs 100 by default. None is exact: it costs infinity.
+    pos_weight : array_like, optional
+        Weight of class 1, from 0 to 1e38: multiplies what the target has of it. Broadcasts with
+        both, and does not raise the dtype.
+    label_smoothing : float
+        The share e of the target that goes to both classes alike: target (1 - e) + e/2.
     where : array_like of bool, optional
         Elements to compute; the others of `out` stay as they are.
     out : ndarray, optional
@@ -77,6 +87,10 @@ def binary_cross_entropy(
     -target max(log prob, floor) - (1 - target) max(log(1 - prob), floor) [1]_. A target or prob
     outside [0, 1] gives NaN, with NumPy's "invalid value" warning; NaN gives NaN, silently.
 
+    With a weight w of class 1 and smoothing e, -w z max(log prob, floor) - y max(log(1 - prob),
+    floor), where z = target (1 - e) + e/2 and y = (1 - target) (1 - e) + e/2 is 1 - z: the arithmetic
+    of ``torch.nn.BCEWithLogitsLoss``. A weight of 0 contributes 0.
+
     References
     ----------
     .. [1] C. M. Bishop, "Pattern Recognition and Machine Learning", 2006, equation 4.90; the floor
@@ -89,11 +103,19 @@ def binary_cross_entropy(
     [  0.           0.69314718 100.        ]
     >>> print(fe.binary_cross_entropy([0, 1], [0.5, 0.5], base=2, reduction="mean"))
     1.0
+    >>> print(fe.binary_cross_entropy([0, 1], [0.5, 0.5], base=2, pos_weight=3))
+    [1. 3.]
     """
+    measure, names = BINARY_CROSS_ENTROPY, OPERANDS
+    values: tuple[Any, ...] = (target, prob)
+    summed_by: _core.Measure | None = BINARY_CROSS_ENTROPY_SUM
+    if pos_weight is not None or label_smoothing != 0:
+        measure, names, summed_by = BINARY_CROSS_ENTROPY_WEIGHTED, OPERANDS_AND_WEIGHT, None
+        values = (target, 1.0 if pos_weight is None else pos_weight, prob)
     return map_elements(
-        BINARY_CROSS_ENTROPY,
-        ("target", "prob"),
-        (target, prob),
+        measure,
+        names,
+        values,
         base,
         log_floor,
         where,
@@ -101,7 +123,8 @@ def binary_cross_entropy(
         reduction,
         weight,
         check,
-        summed_by=BINARY_CROSS_ENTROPY_SUM,
+        summed_by=summed_by,
+        smoothing=label_smoothing,
     )
 
 
