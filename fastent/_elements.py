@@ -12,6 +12,9 @@ from fastent._core import Measure
 from fastent._lazy import call_lazily, is_lazy, lazy_operands
 from fastent._plan import check_reduction, deliver, parameters, weigh, weight_beside, weights_of
 
+# base, log_floor, where, out, reduction, weight, check
+Settings = tuple[Any, Any, Any, Any, Any, Any, Any]
+
 
 def map_elements(
     measure: Measure,
@@ -51,8 +54,6 @@ def map_elements(
         whole = (True,) * len(blocks)
         block = partial(_map_block, *settings)
         return call_lazily(block, blocks, names, whole, (), dtype, False, reduction, weight)
-    if len(values) == 3:
-        check_pos_weight(as_array(values[1], names[1]))
     if where is True and out is None and weight is None and not check:
         operands = values if plain else tuple(map(as_array, values, names))
         result = None
@@ -88,6 +89,24 @@ def map_elements(
     if status:
         _core.report_invalid(measure.name)
     return deliver(result, out)
+
+
+def map_weighted(
+    measure: Measure,
+    judged: str,
+    values: tuple[Any, Any, Any],
+    smoothing: float,
+    settings: Settings,
+    logits: bool = False,
+) -> Any:
+    """Return the same of a target, the weight of its class 1 (None is 1) and what is judged."""
+    target, pos_weight, prediction = values
+    if pos_weight is None:
+        pos_weight = 1.0
+    elif not is_lazy(pos_weight):
+        check_pos_weight(as_array(pos_weight, "pos_weight"))
+    names, values = ("target", "pos_weight", judged), (target, pos_weight, prediction)
+    return map_elements(measure, names, values, *settings, logits=logits, smoothing=smoothing)
 
 
 def _each(
@@ -168,6 +187,8 @@ def _map_block(
     count = len(names)
     where = operands[count] if len(operands) > count else True
     summing = _core.measures[summed_by] if summed_by else None
+    if count == 3:
+        check_pos_weight(operands[1])
     return map_elements(
         _core.measures[measure],
         names,

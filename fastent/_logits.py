@@ -4,14 +4,12 @@ from typing import Any
 
 from fastent import _core
 from fastent._arrays import Array
-from fastent._elements import map_elements
+from fastent._elements import map_elements, map_weighted
 
 SIGMOID = _core.measures["sigmoid"]
 BINARY_CROSS_ENTROPY_WITH_LOGITS = _core.measures["binary_cross_entropy_with_logits"]
 BINARY_CROSS_ENTROPY_WITH_LOGITS_SUM = _core.measures["binary_cross_entropy_with_logits_sum"]
 WEIGHTED = _core.measures["binary_cross_entropy_with_logits_weighted"]
-OPERANDS: tuple[str, ...] = ("target", "logits")
-OPERANDS_AND_WEIGHT = ("target", "pos_weight", "logits")
 
 
 def sigmoid(logits: Any, *, where: Any = True, out: Array | None = None) -> Any:
@@ -125,16 +123,15 @@ def binary_cross_entropy_with_logits(
     >>> print(fe.binary_cross_entropy_with_logits([1, 0], [0, 0], base=2, pos_weight=3))
     [3. 1.]
     """
-    measure, names = BINARY_CROSS_ENTROPY_WITH_LOGITS, OPERANDS
-    values: tuple[Any, ...] = (target, logits)
-    summed_by: _core.Measure | None = BINARY_CROSS_ENTROPY_WITH_LOGITS_SUM
     if pos_weight is not None or label_smoothing != 0:
-        measure, names, summed_by = WEIGHTED, OPERANDS_AND_WEIGHT, None
-        values = (target, 1.0 if pos_weight is None else pos_weight, logits)
+        settings = (base, None, where, out, reduction, weight, check)
+        return map_weighted(
+            WEIGHTED, "logits", (target, pos_weight, logits), label_smoothing, settings, logits=True
+        )
     return map_elements(
-        measure,
-        names,
-        values,
+        BINARY_CROSS_ENTROPY_WITH_LOGITS,
+        ("target", "logits"),
+        (target, logits),
         base,
         None,
         where,
@@ -142,7 +139,6 @@ def binary_cross_entropy_with_logits(
         reduction,
         weight,
         check,
-        summed_by=summed_by,
+        summed_by=BINARY_CROSS_ENTROPY_WITH_LOGITS_SUM,
         logits=True,
-        smoothing=label_smoothing,
     )
