@@ -55,9 +55,9 @@ INLINE void CAREFUL_NAME(binary_cross_entropy_sum)(sum64 *sum, const entry64 *en
  * the end. */
 #define WEIGHT_SCALE 0x1p120
 
-/* -t log x - rest log(1 - x) in float64: logarithms as pairs, products with their residuals. Of the
- * weights, pairs times WEIGHT_SCALE, that of log x may have no low part. */
-INLINE g64 FE_JOIN(weighed, logarithms, f64, FE_ISA)(pair64 t, pair64 rest, const int low_part,
+/* -t log x - rest log(1 - x) in float64: logarithms as pairs, products with their residuals. The
+ * weights are pairs times WEIGHT_SCALE; that of log x has a low part if it is `weighted`. */
+INLINE g64 FE_JOIN(weighed, logarithms, f64, FE_ISA)(pair64 t, pair64 rest, const int weighted,
                                                      g64 x, m64 outside, const fe_params *params) {
   const g64 zero = g64_set(0), floor = g64_set(params->log_floor);
   g64 correction, low[3];
@@ -75,9 +75,13 @@ INLINE g64 FE_JOIN(weighed, logarithms, f64, FE_ISA)(pair64 t, pair64 rest, cons
   const g64 part_y = g64_two_product(rest.high, log_y.high, &low[1]);
   const g64 high = g64_two_sum(part_x, part_y, &low[2]);
   g64 all = g64_add(g64_add(low[0], low[1]), low[2]);
+  if (weighted) { /* while the sum is small; a smoothed 1 - t is rounded whatever t is */
+    const g64 smoothed = g64_set(params->smoothing > 0);
+    all = g64_fma(t.low, log_x.high, all);
+    all = g64_fma(g64_mul(rest.low, smoothed), log_y.low, all);
+  }
   all = g64_fma(t.high, log_x.low, g64_fma(rest.high, log_y.low, all));
   all = g64_fma(rest.low, log_y.high, all);
-  if (low_part) all = g64_fma(t.low, log_x.high, all);
   all = g64_select(g64_less(g64_set(-__builtin_inf()), high), all, zero);
   const g64 rounded = g64_add(high, all);
   const pair64 sum = {rounded, g64_add(g64_sub(high, rounded), all)};

@@ -18,7 +18,7 @@ INLINE m64 FE_JOIN(outside, weights, f64, FE_ISA)(g64 w) {
   return m64_or(g64_less(w, g64_set(0)), g64_less(g64_set(LARGEST_CLASS_WEIGHT), w));
 }
 
-/* up (z (1 - e) + e/2) as a pair. */
+/* up (z (1 - e) + e/2) as a pair, whose high part is the nearest double. */
 INLINE pair64 FE_JOIN(smoothed, target, f64, FE_ISA)(pair64 z, double up, const fe_params *params) {
   double kept_low, half = 0.5 * params->smoothing * up;
   const double kept = fe_two_sum(1, -params->smoothing, &kept_low);
@@ -27,7 +27,9 @@ INLINE pair64 FE_JOIN(smoothed, target, f64, FE_ISA)(pair64 z, double up, const 
   const g64 product = g64_two_product(high, g64_set(kept), &lost);
   const g64 sum = g64_two_sum(product, g64_set(half), &dropped);
   lost = g64_fma(high, g64_set(kept_low), g64_fma(low, g64_set(kept), lost));
-  return (pair64){sum, g64_add(dropped, lost)};
+  pair64 result;
+  result.high = g64_fast_two_sum(sum, g64_add(dropped, lost), &result.low);
+  return result;
 }
 
 /* up w z' and up (1 - z') as pairs. */

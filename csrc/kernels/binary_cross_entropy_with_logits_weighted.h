@@ -33,12 +33,20 @@ INLINE g64 NAME(binary_cross_entropy_with_logits_weighted,
   const g64 minus = g64_min(x, g64_sub(zero, x));
   const g64 size = g64_select(nothing, zero, g64_sub(zero, minus));
 
-  g64 k, lost, more, rest;
+  /* log(1 + E) of E with what rounding took from it; where there is nothing to multiply it with
+   * (A + B = 1), as binary_cross_entropy_with_logits has it */
+  g64 k, lost, more, rest, e_low;
   const pair64 y = g64_exp_parts_pair(minus, zero, &k);
-  const g64 e = g64_scale_binary(g64_add(y.high, y.low), k), log_part = g64_log1p(e);
+  const g64 y_rounded = g64_fast_two_sum(y.high, y.low, &e_low);
+  const g64 e = g64_scale_binary(y_rounded, k);
+  pair64 curve = g64_log1p_pair(e, g64_scale_binary(e_low, k));
+  const m64 unit = m64_and(g64_equal(both.high, g64_set(UP)), g64_equal(both.low, zero));
+  curve.high = g64_fast_two_sum(curve.high, curve.low, &curve.low);
+  curve.high = g64_select(unit, g64_log1p(e), curve.high);
+  curve.low = g64_select(unit, zero, curve.low);
   const g64 linear = g64_two_product(chosen, size, &lost);
-  const g64 curved = g64_two_product(both.high, log_part, &more);
-  more = g64_fma(both.low, log_part, more);
+  const g64 curved = g64_two_product(both.high, curve.high, &more);
+  more = g64_fma(both.low, curve.high, g64_fma(both.high, curve.low, more));
   const g64 sum = g64_two_sum(linear, curved, &rest);
   rest = g64_add(g64_add(rest, lost), more); /* of infinite numbers there is none */
   rest = g64_select(g64_equal(g64_sub(rest, rest), zero), rest, zero);
