@@ -12,7 +12,7 @@ from fastent._plan import Index, Rows, blocks
 
 TOTAL = _core.measures["total"]
 PLAIN = np.array([1.0, 0.0, -math.inf, 0.0, 0.0])  # parameters: no scale, no floor, no flags
-LARGEST_WEIGHT = 1e38  # of class 1: it fits a float32
+LARGEST_WEIGHT = np.float64(1e38)  # of class 1: it fits a float32 (and a float16 is cast to it)
 BLOCK = 16384  # sums, or elements, that are looked at at a time
 
 

@@ -11,8 +11,8 @@
  *
  * Edge cases: an infinite x is certainty: 0 where the target agrees (A or B is 0), else +inf; z
  *   outside [0, 1] and w outside [0, 2^127] give NaN and set FE_INVALID; NaN in any gives NaN.
- * With w = 1 and e = 0 an element has the bits of binary_cross_entropy_with_logits, unless both
- *   parts of the loss are subnormal.
+ * With w = 1 and e = 0 an element has the bits of binary_cross_entropy_with_logits, unless E below
+ *   2^-960 stands beside |x| z of that size.
  */
 
 #define UP 0x1p300
@@ -33,35 +33,35 @@ INLINE g64 NAME(binary_cross_entropy_with_logits_weighted,
   const g64 minus = g64_min(x, g64_sub(zero, x));
   const g64 size = g64_select(nothing, zero, g64_sub(zero, minus));
 
-  /* log(1 + E) of E with what rounding took from it; where there is nothing to multiply it with
-   * (A + B = 1), as binary_cross_entropy_with_logits has it */
+  /* log(1 + E) of E with what rounding took from it; where multiplying rounds nothing (A + B is a
+   * power of two, as it is 1 without weight) as binary_cross_entropy_with_logits has it */
   g64 k, lost, more, rest, e_low;
   const pair64 y = g64_exp_parts_pair(minus, zero, &k);
   const g64 y_rounded = g64_fast_two_sum(y.high, y.low, &e_low);
   const g64 e = g64_scale_binary(y_rounded, k);
   pair64 curve = g64_log1p_pair(e, g64_scale_binary(e_low, k));
-  const m64 unit = m64_and(g64_equal(both.high, g64_set(UP)), g64_equal(both.low, zero));
+  const g64 digits = g64_bits_and(both.high, g64_bits(MANTISSA_F64));
+  const m64 power = m64_and(g64_equal(digits, zero), g64_equal(both.low, zero));
   curve.high = g64_fast_two_sum(curve.high, curve.low, &curve.low);
-  curve.high = g64_select(unit, g64_log1p(e), curve.high);
-  curve.low = g64_select(unit, zero, curve.low);
+  curve.high = g64_select(power, g64_log1p(e), curve.high);
+  curve.low = g64_select(power, zero, curve.low);
   const g64 linear = g64_two_product(chosen, size, &lost);
-  const g64 curved = g64_two_product(both.high, curve.high, &more);
+  g64 curved = g64_two_product(both.high, curve.high, &more);
   more = g64_fma(both.low, curve.high, g64_fma(both.high, curve.low, more));
+  /* E that is subnormal, or all there is, is not rounded before the end */
+  product.high = g64_two_product(both.high, y.high, &product.low);
+  product.low = g64_fma(both.high, y.low, g64_fma(both.low, y.high, product.low));
+  const m64 alone = m64_and(g64_equal(linear, zero), g64_less(e, g64_set(0x1p-60)));
+  const m64 apart = m64_or(alone, g64_less(e, g64_set(0x1p-960)));
+  curved = g64_select(apart, g64_scale_binary(product.high, k), curved);
+  more = g64_select(apart, g64_scale_binary(product.low, k), more);
   const g64 sum = g64_two_sum(linear, curved, &rest);
   rest = g64_add(g64_add(rest, lost), more); /* of infinite numbers there is none */
   rest = g64_select(g64_equal(g64_sub(rest, rest), zero), rest, zero);
   const g64 exact = g64_mul(g64_scale_sum((pair64){sum, rest}, params), down);
   const m64 in_reach = g64_less(sum, g64_set(0x1p990)); /* beyond it E is 0 */
   const g64 far = g64_mul(g64_mul(chosen, g64_mul(size, down)), g64_set(params->scale_high));
-  g64 loss = g64_select(in_reach, exact, far);
-
-  /* a loss of E alone is rounded once, also where E itself is subnormal */
-  product.high = g64_two_product(both.high, y.high, &product.low);
-  product.low = g64_fma(both.high, y.low, g64_fma(both.low, y.high, product.low));
-  const g64 scaled = g64_mul(g64_scale_sum(product, params), down);
-  const m64 alone = m64_and(g64_equal(linear, zero), g64_less(e, g64_set(0x1p-60)));
-  loss = g64_select(alone, g64_scale_binary(scaled, k), loss);
-  return g64_select(g64_equal(both.high, both.high), loss, both.high);
+  return g64_select(g64_equal(both.high, both.high), g64_select(in_reach, exact, far), both.high);
 }
 
 #undef UP
