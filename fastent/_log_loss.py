@@ -329,6 +329,7 @@ def _sum_of_parts(
             )
             total += np.float64(some)
             status |= more
+    invalid = status and np.isnan(total).any()  # not of an ignored row alone
     if reduction == "none":
         total = total.reshape(shape)
     else:
@@ -338,7 +339,7 @@ def _sum_of_parts(
             divisor = mean_divisor(labels, weight, weights, options.ignore_index, reduction)
         with np.errstate(all="ignore"):
             total = dtype.type(total / divisor)
-    if status and np.isnan(total).any():  # or an ignored row is no distribution
+    if invalid:
         _core.report_invalid("log_loss")
     return deliver(total, out)
 

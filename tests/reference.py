@@ -150,7 +150,9 @@ def log_loss(
     else:
         surprisals = surprisal(prob, base, log_floor)
     classes = surprisals.shape[-1]
-    target = np.eye(classes)[labels] * (1 - label_smoothing) + label_smoothing / classes
+    target = (labels[..., None] == np.arange(classes)) * (
+        1 - label_smoothing
+    ) + label_smoothing / classes
     weighted = target if class_weight is None else target * np.asarray(class_weight)
     return np.where(kept, _times(weighted, surprisals).sum(-1), 0)
 
