@@ -8,6 +8,8 @@
 #include "kernels/surprisal.h"
 #include "kernels/binary_cross_entropy.h"
 #include "kernels/binary_cross_entropy_with_logits.h"
+#include "kernels/binary_cross_entropy_weighted.h"
+#include "kernels/binary_cross_entropy_with_logits_weighted.h"
 #include "kernels/binary_entropy.h"
 #include "kernels/cross_entropy.h"
 #include "kernels/elementary.h"

@@ -5,25 +5,33 @@
  * changes nothing.
  */
 
+/* An element function takes two operands (of one, the same twice), or three. */
+#if OPERANDS == 3
+#define ELEMENT(load) \
+  NAME(MEASURE, element)(load(operand[0]), load(operand[1]), load(operand[2]), params, &status)
+#else
+#define ELEMENT(load) \
+  NAME(MEASURE, element)(load(operand[0]), load(operand[OPERANDS - 1]), params, &status)
+#endif
+#define WHOLE(array) LOAD_WIDE((const real *)(array) + i)
+#define REST(array) LOAD_WIDE_PARTIAL((const real *)(array) + i, count - i, 1)
+
 static unsigned NAME(MEASURE, map)(const void *const operand[FE_OPERANDS], size_t count,
                                    const fe_params *params, void *out) {
-  const real *x = operand[0], *y = operand[OPERANDS - 1];
   real *result = out;
   unsigned status = 0;
   size_t i = 0;
-  for (; i + FE_LANES <= count; i += FE_LANES) {
-    const g64 a = LOAD_WIDE(x + i), b = OPERANDS == 1 ? a : LOAD_WIDE(y + i);
-    STORE_WIDE(result + i, NAME(MEASURE, element)(a, b, params, &status));
-  }
+  for (; i + FE_LANES <= count; i += FE_LANES) STORE_WIDE(result + i, ELEMENT(WHOLE));
   if (i < count) {
-    const g64 a = LOAD_WIDE_PARTIAL(x + i, count - i, 1);
-    const g64 b = OPERANDS == 1 ? a : LOAD_WIDE_PARTIAL(y + i, count - i, 1);
     real last[FE_LANES];
-    STORE_WIDE(last, NAME(MEASURE, element)(a, b, params, &status));
+    STORE_WIDE(last, ELEMENT(REST));
     memcpy(result + i, last, (count - i) * sizeof(real));
   }
   return status;
 }
 
+#undef ELEMENT
+#undef WHOLE
+#undef REST
 #undef MEASURE
 #undef OPERANDS

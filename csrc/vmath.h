@@ -132,7 +132,7 @@ INLINE g64 g64_log1p(g64 x) {
   return g64_select(g64_less(y, zero), g64_set(__builtin_nan("")), result);
 }
 
-/* x + low = k log 2 + r for |low| << 1 and -1075 < k <= 1025: r as a pair, |r| <= log(2)/2. */
+/* x + low = k log 2 + r for |low| << 1 and -1270 <= k <= 1025: r as a pair, |r| <= log(2)/2. */
 INLINE pair64 g64_exp_reduce(g64 x, g64 low, g64 *k) {
   const g64 magic = g64_set(0x1.8p52); /* adding it rounds to an integer */
   *k = g64_sub(g64_fma(x, g64_set(FE_INVERSE_LN2), magic), magic);
@@ -158,10 +158,11 @@ INLINE g64 g64_scale_binary(g64 y, g64 k) {
   return g64_mul(g64_mul(y, g64_power_of_two(half_k)), g64_power_of_two(g64_sub(k, half_k)));
 }
 
-/* e^(x + low) = (y.high + y.low) 2^k for |low| << 1, all x but NaN (of 710 and more, and -746 and
- * less, those of 710 and -746): not rounded, since 1 + r is kept with its residual. */
+/* e^(x + low) = (y.high + y.low) 2^k for |low| << 1, all x but NaN (of 710 and more, and -880 and
+ * less, those of 710 and -880): not rounded, since 1 + r is kept with its residual. e^-880 is 0 as
+ * a double, and still is times 2^127, the largest weight of a class. */
 INLINE pair64 g64_exp_parts_pair(g64 x, g64 low, g64 *k) {
-  const g64 inside = g64_max(g64_min(x, g64_set(710)), g64_set(-746)); /* NaN goes to 710 */
+  const g64 inside = g64_max(g64_min(x, g64_set(710)), g64_set(-880)); /* NaN goes to 710 */
   const pair64 r = g64_exp_reduce(inside, low, k);
   g64 residual;
   const g64 one_and_r = g64_fast_two_sum(g64_set(1), r.high, &residual);

@@ -24,8 +24,9 @@ from fastent._distributions import (
     total_variation_distance,
 )
 from fastent._events import binary_entropy, surprisal
+from fastent._log_loss import log_loss
 from fastent._logits import binary_cross_entropy_with_logits, sigmoid
-from fastent._losses import binary_cross_entropy, log_loss
+from fastent._losses import binary_cross_entropy
 from fastent._scores import LogitScores, score_logits
 from fastent._softmax import logsumexp, softmax_cross_entropy, softmax_entropy
 from fastent._spread import log_softmax, softmax

@@ -1,7 +1,7 @@
 """check=True: errors that name the first bad row or element, its value and the rule."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -12,6 +12,7 @@ from fastent._plan import Index, Rows, blocks
 
 TOTAL = _core.measures["total"]
 PLAIN = np.array([1.0, 0.0, -math.inf, 0.0, 0.0])  # parameters: no scale, no floor, no flags
+LARGEST_WEIGHT = np.float64(1e38)  # of class 1: it fits a float32 (and a float16 is cast to it)
 BLOCK = 16384  # sums, or elements, that are looked at at a time
 
 
@@ -39,15 +40,26 @@ def check_rows(rows: Rows, names: Sequence[str], dtype: np.dtype[Any], normalize
 
 def check_unit(array: Array, name: str) -> None:
     """Raise a ValueError that names the first element outside [0, 1]."""
+    _check_each(array, name, lambda block: (block >= 0) & (block <= 1), "[0, 1]")
+
+
+def check_pos_weight(array: Array) -> None:
+    """Raise a ValueError that names the first negative or too large weight; NaN is none."""
+    rule = f"[0, {LARGEST_WEIGHT:g}]"
+    _check_each(array, "pos_weight", lambda b: ~((b < 0) | (b > LARGEST_WEIGHT)), rule)
+
+
+def _check_each(array: Array, name: str, good_ones: Callable[[Array], Any], rule: str) -> None:
+    """Raise a ValueError that names the first element that is not good."""
     for index in blocks(array.shape, BLOCK):
         block = array[index]
-        good = np.asarray((block >= 0) & (block <= 1))
+        good = np.asarray(good_ones(block))
         if good.all():
             continue
         first = np.unravel_index(int(np.argmin(good)), good.shape)
         place = place_of(index, first, array.shape)
         where = f"{name}: element {place}" if array.shape else name
-        raise ValueError(f"{where} is {np.asarray(block)[first]}: it must lie in [0, 1]")
+        raise ValueError(f"{where} is {np.asarray(block)[first]}: it must lie in {rule}")
 
 
 def place_of(index: Index, first: tuple[Any, ...], outer: tuple[int, ...]) -> Any:

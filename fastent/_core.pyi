@@ -68,6 +68,8 @@ class Measure:
         arrays: tuple[NDArray[Any], ...],
         parameters: NDArray[np.float64],
         out: NDArray[Any],
+        labels: NDArray[Any] | None = None,
+        ignored: float = ...,
     ) -> int: ...
     def picked(
         self,
@@ -75,6 +77,7 @@ class Measure:
         labels: NDArray[Any],
         parameters: NDArray[np.float64],
         out: NDArray[Any],
+        ignored: float = ...,
     ) -> int: ...
     def whole(
         self,

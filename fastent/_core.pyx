@@ -227,16 +227,18 @@ cdef class Measure:
     cdef bint plain_alike(self, tuple operands):
         """Whether these are plain arrays of one dtype and shape."""
         cdef cnp.ndarray first, other
+        cdef int k
         if not plain(operands[0]):
             return False
-        if self.operands == 1:
-            return True
-        if not plain(operands[1]):
-            return False
         first = operands[0]
-        other = operands[1]
-        return (cnp.PyArray_TYPE(other) == cnp.PyArray_TYPE(first)
-                and cnp.PyArray_SAMESHAPE(first, other))
+        for k in range(1, self.operands):
+            if not plain(operands[k]):
+                return False
+            other = operands[k]
+            if (cnp.PyArray_TYPE(other) != cnp.PyArray_TYPE(first)
+                    or not cnp.PyArray_SAMESHAPE(first, other)):
+                return False
+        return True
 
     cdef void start(self, Work *work, tuple operands, Py_ssize_t rows, Py_ssize_t columns):
         """Describe rows of plain arrays."""
@@ -320,21 +322,24 @@ cdef class Measure:
         read_parameters(<const char *> cnp.PyArray_DATA(parameters), sizeof(double), &params)
         return self.run(&work, &params)
 
-    def elements(self, tuple arrays, cnp.ndarray parameters, cnp.ndarray out):
+    def elements(self, tuple arrays, cnp.ndarray parameters, cnp.ndarray out,
+                 cnp.ndarray labels=None, double ignored=NAN):
         """The same for a pointwise measure; `out` is C-contiguous, and of their shape."""
         cdef Work work
         cdef fe_params params
         describe(&work, arrays, 0, out, real_of(out))
+        if labels is not None:
+            describe_labels(&work, labels, ignored)
         work.outer[RESULT] = work.itemsize
         read_parameters(<const char *> cnp.PyArray_DATA(parameters), sizeof(double), &params)
         return self.run(&work, &params)
 
     def picked(self, cnp.ndarray rows, cnp.ndarray labels, cnp.ndarray parameters,
-               cnp.ndarray out):
+               cnp.ndarray out, double ignored=NAN):
         """The same for entry labels[r] of each row r. Labels are checked before."""
         cdef Work work
         cdef fe_params params
-        describe_picked(&work, rows, labels, real_of(out))
+        describe_picked(&work, rows, labels, ignored, real_of(out))
         set_result(&work, cnp.PyArray_BYTES(out), work.itemsize)
         read_parameters(<const char *> cnp.PyArray_DATA(parameters), sizeof(double), &params)
         return self.run(&work, &params)
@@ -355,7 +360,8 @@ cdef class Measure:
                 cnp.ndarray labels=None, double ignored=NAN):
         """The sum, mean or weighted mean of the results of all rows or elements, and status bits.
 
-        `weight` is None or an array of the results' shape; `labels` as for picked() or rows().
+        `weight` is None or an array of the results' shape. Of a pointwise measure with labels, one
+        core makes it picked(), none elements().
         """
         cdef Work work
         cdef View weights
@@ -368,8 +374,8 @@ cdef class Measure:
         cdef bint mean = reduction == "mean", weighted_mean = reduction == "weighted_mean"
         cdef cnp.ndarray out = np.empty((), dtype)
         cdef int real_type = real_of(out)
-        if labels is not None and self.pointwise:
-            describe_picked(&work, views[0], labels, real_type)
+        if labels is not None and self.pointwise and cores == 1:
+            describe_picked(&work, views[0], labels, ignored, real_type)
         else:
             describe(&work, views, cores, None, real_type)
             if labels is not None:

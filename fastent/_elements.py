@@ -7,10 +7,13 @@ import numpy as np
 
 from fastent import _core
 from fastent._arrays import FLOAT32, FLOAT64, Array, as_array
-from fastent._check import check_unit
+from fastent._check import check_pos_weight, check_unit
 from fastent._core import Measure
 from fastent._lazy import call_lazily, is_lazy, lazy_operands
 from fastent._plan import check_reduction, deliver, parameters, weigh, weight_beside, weights_of
+
+# base, log_floor, where, out, reduction, weight, check
+Settings = tuple[Any, Any, Any, Any, Any, Any, Any]
 
 
 def map_elements(
@@ -26,20 +29,21 @@ def map_elements(
     check: bool,
     summed_by: Measure | None = None,
     logits: bool = False,
+    smoothing: float = 0.0,
 ) -> Any:
     """Return one number an element, or their mean or sum.
 
-    The last operand is judged and decides the dtype; a target before it never raises it when it
-    holds integers or booleans. `summed_by` is the row measure that sums all elements in one pass.
-    All operands are probabilities, but for a last one of `logits`.
+    The last operand is judged and decides the dtype; a target, the first, never raises it when it
+    holds integers or booleans, a weight between the two never. `summed_by` is the row measure that
+    sums all elements in one pass. Targets are probabilities, and the last operand but for `logits`.
     """
-    vector = parameters(measure, base, log_floor, False)
+    vector = parameters(measure, base, log_floor, False, 1.0, smoothing)
     plain = all(type(value) is np.ndarray for value in values)
     if (not plain or weight is not None) and any(map(is_lazy, (*values, weight))):
         check_reduction(reduction, weight)
         blocks = lazy_operands(values, names, out)
         summed = summed_by and summed_by.name
-        settings = (measure.name, names, base, log_floor, check, summed, logits)
+        settings = (measure.name, names, base, log_floor, check, summed, logits, smoothing)
         dtype = _dtype(values, blocks)
         for i, value in enumerate(values):
             if isinstance(value, float):  # weak here, but no longer in a block
@@ -69,8 +73,8 @@ def map_elements(
     dtype = _dtype(values, arrays)
     shape = broadcast_shape(arrays, names)
     if check:
-        for array, name in list(zip(arrays, names, strict=True))[: -1 if logits else None]:
-            check_unit(array, name)
+        for i in {0} if logits else {0, len(arrays) - 1}:
+            check_unit(arrays[i], names[i])
     weight = weight_beside(out, weight)
     if reduction == "none":
         result = _each(measure, arrays, dtype, vector, where, out)
@@ -85,6 +89,24 @@ def map_elements(
     if status:
         _core.report_invalid(measure.name)
     return deliver(result, out)
+
+
+def map_weighted(
+    measure: Measure,
+    judged: str,
+    values: tuple[Any, Any, Any],
+    smoothing: float,
+    settings: Settings,
+    logits: bool = False,
+) -> Any:
+    """Return the same of a target, the weight of its class 1 (None is 1) and what is judged."""
+    target, pos_weight, prediction = values
+    if pos_weight is None:
+        pos_weight = 1.0
+    elif not is_lazy(pos_weight):
+        check_pos_weight(as_array(pos_weight, "pos_weight"))
+    names, values = ("target", "pos_weight", judged), (target, pos_weight, prediction)
+    return map_elements(measure, names, values, *settings, logits=logits, smoothing=smoothing)
 
 
 def _each(
@@ -104,8 +126,11 @@ def _each(
             _core.report_invalid(measure.name)
         return result[()]
     if dtype == FLOAT32:  # float64 scalars beside float32 arrays are Python's, and weak
-        arrays = [a.astype(FLOAT32) if a.dtype == FLOAT64 else a for a in arrays]
-    return measure.ufunc(*arrays, *vector[:3], out=out, where=where, dtype=dtype)
+        for i in {0, len(arrays) - 1}:
+            if arrays[i].dtype == FLOAT64:
+                arrays[i] = arrays[i].astype(FLOAT32)
+    scalars = vector[:3] if len(arrays) < 3 else (*vector[:3], vector[6])
+    return measure.ufunc(*arrays, *scalars, out=out, where=where, dtype=dtype)
 
 
 def _order(arrays: list[Array]) -> Literal["C", "F", None]:
@@ -121,9 +146,10 @@ def _dtype(values: tuple[Any, ...], arrays: list[Array]) -> np.dtype[Any]:
     """Return the dtype of the result: float64 unless every operand that counts is smaller."""
     counted = []
     for i, (value, array) in enumerate(zip(values, arrays, strict=True)):
-        is_target = i < len(arrays) - 1 and array.dtype.kind in "biu"
+        is_target = i == 0 < len(arrays) - 1 and array.dtype.kind in "biu"
+        is_weight = 0 < i < len(arrays) - 1
         is_weak = isinstance(value, (bool, int, float)) and not isinstance(value, np.generic)
-        if not is_target and not is_weak:
+        if not is_target and not is_weight and not is_weak:
             counted.append(array.dtype)
     small = counted and all(d.itemsize <= 4 and d.kind not in "biu" for d in counted)
     return FLOAT32 if small else FLOAT64
@@ -151,6 +177,7 @@ def _map_block(
     check: bool,
     summed_by: str | None,
     logits: bool,
+    smoothing: float,
     operands: tuple[Any, ...],
     weight: Any,
     reduction: str,
@@ -160,6 +187,8 @@ def _map_block(
     count = len(names)
     where = operands[count] if len(operands) > count else True
     summing = _core.measures[summed_by] if summed_by else None
+    if count == 3:
+        check_pos_weight(operands[1])
     return map_elements(
         _core.measures[measure],
         names,
@@ -173,4 +202,5 @@ def _map_block(
         check,
         summing,
         logits,
+        smoothing,
     )

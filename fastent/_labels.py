@@ -99,6 +99,13 @@ def mean_divisor(
     return float(np.where(kept, each, 0.0).sum())
 
 
+def block_divisor(
+    class_weight: Array | None, ignored: int | None, reduction: str, blocks: Any, weight: Any
+) -> float:
+    """Return what a block of a Dask array, labels first, adds to the divisor of a mean."""
+    return mean_divisor(blocks[0], weight, class_weight, ignored, reduction)
+
+
 def _kept(labels: Array, ignored: int | None) -> Array:
     """Return which rows count."""
     return np.ones(labels.shape, bool) if ignored is None else labels != ignored

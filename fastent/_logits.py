@@ -4,11 +4,12 @@ from typing import Any
 
 from fastent import _core
 from fastent._arrays import Array
-from fastent._elements import map_elements
+from fastent._elements import map_elements, map_weighted
 
 SIGMOID = _core.measures["sigmoid"]
 BINARY_CROSS_ENTROPY_WITH_LOGITS = _core.measures["binary_cross_entropy_with_logits"]
 BINARY_CROSS_ENTROPY_WITH_LOGITS_SUM = _core.measures["binary_cross_entropy_with_logits_sum"]
+WEIGHTED = _core.measures["binary_cross_entropy_with_logits_weighted"]
 
 
 def sigmoid(logits: Any, *, where: Any = True, out: Array | None = None) -> Any:
@@ -53,6 +54,8 @@ def binary_cross_entropy_with_logits(
     logits: Any,
     *,
     base: float | None = None,
+    pos_weight: Any = None,
+    label_smoothing: float = 0.0,
     where: Any = True,
     out: Array | None = None,
     reduction: str = "none",
@@ -72,6 +75,11 @@ def binary_cross_entropy_with_logits(
         Predicted log-odds of 1; broadcasts with `target`.
     base : float, optional
         Of the logarithm: nats by default, 2 for bits.
+    pos_weight : array_like, optional
+        Weight of class 1, from 0 to 1e38: multiplies what the target has of it. Broadcasts with
+        both, and does not raise the dtype.
+    label_smoothing : float
+        The share e of the target that goes to both classes alike: target (1 - e) + e/2.
     where : array_like of bool, optional
         Elements to compute; the others of `out` stay as they are.
     out : ndarray, optional
@@ -97,6 +105,10 @@ def binary_cross_entropy_with_logits(
     infinity. A target outside [0, 1] gives NaN, with NumPy's "invalid value" warning; NaN gives
     NaN, silently.
 
+    With a weight of class 1 and smoothing e it is -pos_weight z log s - y log(1 - s), where
+    z = target (1 - e) + e/2 and y = (1 - target) (1 - e) + e/2 is 1 - z: the arithmetic of
+    ``torch.nn.BCEWithLogitsLoss``.
+
     References
     ----------
     .. [1] C. M. Bishop, "Pattern Recognition and Machine Learning", 2006, equation 4.90.
@@ -108,7 +120,14 @@ def binary_cross_entropy_with_logits(
     [4.24835426e-18 4.00000000e+01]
     >>> print(fe.binary_cross_entropy_with_logits([1, 0, 0.5], [0, 0, 0], base=2, reduction="mean"))
     1.0
+    >>> print(fe.binary_cross_entropy_with_logits([1, 0], [0, 0], base=2, pos_weight=3))
+    [3. 1.]
     """
+    if pos_weight is not None or label_smoothing != 0:
+        settings = (base, None, where, out, reduction, weight, check)
+        return map_weighted(
+            WEIGHTED, "logits", (target, pos_weight, logits), label_smoothing, settings, logits=True
+        )
     return map_elements(
         BINARY_CROSS_ENTROPY_WITH_LOGITS,
         ("target", "logits"),

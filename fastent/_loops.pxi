@@ -176,6 +176,8 @@ cdef void begin(const fe_measure *measure, const Work *work, Py_ssize_t start, P
                 Py_ssize_t room, double *labels, const fe_state *state) noexcept nogil:
     """Begin `room` states, those of rows start .. start + rows with what their labels pick."""
     fe_begin(measure, state, room)
+    if work.labelled:
+        fetch_labels(work, start, rows, labels)
     if measure.picks[measure.operands - 1]:
         pick_targets(measure, work, start, rows, labels, state)
 
@@ -254,16 +256,20 @@ cdef double read_one(const View *view, const char *data, const Work *work) noexc
     return wide
 
 
-cdef void pick_targets(const fe_measure *measure, const Work *work, Py_ssize_t start,
-                       Py_ssize_t rows, double *labels, const fe_state *state) noexcept nogil:
-    """Fetch the labels of some rows, and the entries that they name. Labels are checked before."""
+cdef void fetch_labels(const Work *work, Py_ssize_t first, Py_ssize_t count,
+                       double *labels) noexcept nogil:
+    """Fetch the labels of some rows or elements."""
     cdef Work read
+    read.real = FE_F64
+    read.itemsize = 8
+    fetch(&work.labels, first, count, <char *> labels, &read, NULL)
+
+
+cdef void pick_targets(const fe_measure *measure, const Work *work, Py_ssize_t start,
+                       Py_ssize_t rows, const double *labels, const fe_state *state) noexcept nogil:
+    """Fetch the entries that the labels of some rows name. Labels are checked before."""
     cdef Py_ssize_t r
     cdef int k
-    if work.labelled:
-        read.real = FE_F64
-        read.itemsize = 8
-        fetch(&work.labels, start, rows, <char *> labels, &read, NULL)
     for k in range(measure.operands):
         if measure.picks[k] == 0:
             continue
@@ -277,7 +283,7 @@ cdef void pick_targets(const fe_measure *measure, const Work *work, Py_ssize_t s
 
 cdef void clear_ignored(const Work *work, const double *labels, Py_ssize_t rows, int real_type,
                         char *results) noexcept nogil:
-    """Rows of an ignored label have no loss, whatever their logits."""
+    """Rows and elements of an ignored label have no loss, whatever they hold."""
     cdef Py_ssize_t r
     if work.ignored != work.ignored:
         return
@@ -491,14 +497,14 @@ cdef int rows_loop(const fe_measure *table, const fe_measure *measure, const Wor
 # ---- elements ---------------------------------------------------------------------------------
 
 cdef void pick(const Work *work, Py_ssize_t first, Py_ssize_t count, char *to) noexcept nogil:
-    """Fetch the entry of each row that a label names. Labels are checked before."""
+    """Fetch the entry of each row that its label names, of ignored rows 0. Labels are checked before."""
     cdef double labels[MAP_BLOCK]
-    cdef Work read = work[0]
     cdef Py_ssize_t r
-    read.real = FE_F64
-    read.itemsize = 8
-    fetch(&work.labels, first, count, <char *> labels, &read, NULL)
+    fetch_labels(work, first, count, labels)
     for r in range(count):
+        if labels[r] == work.ignored:
+            memset(to + r * work.itemsize, 0, work.itemsize)
+            continue
         work.view[0].read(row_address(work, 0, first + r) + <Py_ssize_t> labels[r] * work.entry[0],
                           work.itemsize, 1, to + r * work.itemsize)
 
@@ -513,11 +519,14 @@ cdef int map_loop(const fe_measure *measure, const Work *work, const fe_params *
                   Py_ssize_t start, Py_ssize_t end, double *doubles) noexcept nogil:
     """Results of elements start .. end; as doubles if somewhere is given to put them."""
     cdef double buffers[ARRAYS][MAP_BLOCK]
+    cdef double labels[MAP_BLOCK]
     cdef const void *operand[FE_OPERANDS]
+    cdef char *to
     cdef Py_ssize_t size = work.itemsize, block, i, step = work.outer[RESULT]
     cdef unsigned status = 0
     cdef bint in_place[FE_OPERANDS]
     cdef bint direct = doubles == NULL and step == size
+    cdef bint ignoring = work.ignored == work.ignored
     cdef char *out = <char *> work.view[RESULT].data
     cdef int k, operands = measure.operands
     for k in range(operands):
@@ -525,7 +534,7 @@ cdef int map_loop(const fe_measure *measure, const Work *work, const fe_params *
                        and work.view[k].strides[0] == size)
         direct = direct and in_place[k]
     while start < end:
-        block = end - start if direct else min(<Py_ssize_t> MAP_BLOCK, end - start)
+        block = end - start if direct and not ignoring else min(<Py_ssize_t> MAP_BLOCK, end - start)
         for k in range(operands):
             if in_place[k]:
                 operand[k] = work.view[k].data + start * size
@@ -535,10 +544,11 @@ cdef int map_loop(const fe_measure *measure, const Work *work, const fe_params *
                 pick(work, start, block, <char *> buffers[k])
             else:
                 fetch(&work.view[k], start, block, <char *> buffers[k], work, NULL)
-        if doubles == NULL and step == size:
-            status |= measure.map[work.real](operand, block, params, out + start * size)
-        else:
-            status |= measure.map[work.real](operand, block, params, buffers[RESULT])
+        to = out + start * size if doubles == NULL and step == size else <char *> buffers[RESULT]
+        status |= measure.map[work.real](operand, block, params, to)
+        if ignoring:
+            fetch_labels(work, start, block, labels)
+            clear_ignored(work, labels, block, work.real, to)
         if doubles != NULL:
             widen(<const char *> buffers[RESULT], block, work.real, doubles)
             doubles += block

@@ -16,7 +16,13 @@ import numpy as np
 
 from fastent import _core
 from fastent._arrays import Array, as_array, kernel_dtype
-from fastent._labels import LOGITS_AXIS, check_class_weight, check_labels, mean_divisor, row_weights
+from fastent._labels import (
+    LOGITS_AXIS,
+    block_divisor,
+    check_class_weight,
+    check_labels,
+    row_weights,
+)
 from fastent._lazy import call_lazily, is_lazy, lazy_operands
 from fastent._plan import (
     check_out,
@@ -96,7 +102,7 @@ def _label_losses_lazily(
     axis = position - logits.ndim
     class_weight = check_class_weight(options.class_weight, logits.shape[position])
     plain = class_weight is None and options.ignore_index is None
-    divisor = partial(_divisor_of_block, class_weight, options.ignore_index, options.reduction)
+    divisor = partial(block_divisor, class_weight, options.ignore_index, options.reduction)
     return call_lazily(
         partial(_block_of_losses, axis, options),
         lazy_operands((labels, logits), ("target", "logits"), out),
@@ -118,13 +124,6 @@ def _block_of_losses(
     labels, logits = blocks
     block = replace(options, reduction=reduction, keepdims=keepdims)
     return label_losses(labels, logits, axis % logits.ndim, block, weight, None)
-
-
-def _divisor_of_block(
-    class_weight: Array | None, ignored: int | None, reduction: str, blocks: Any, weight: Any
-) -> float:
-    """Return what a block adds to the divisor of a mean."""
-    return mean_divisor(blocks[0], weight, class_weight, ignored, reduction)
 
 
 def target_losses(

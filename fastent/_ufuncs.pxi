@@ -5,7 +5,7 @@
 cdef struct Loop:
     int measure
     int real
-    int kinds[2]
+    int kinds[FE_OPERANDS]
 
 
 cdef void rows_ufunc(char **args, const cnp.npy_intp *dimensions, const cnp.npy_intp *steps,
@@ -30,9 +30,19 @@ cdef void rows_ufunc(char **args, const cnp.npy_intp *dimensions, const cnp.npy_
         fail_in_ufunc(status)
 
 
+cdef bint smoothed(const fe_measure *measure) noexcept nogil:
+    """Whether this is a pointwise measure of a target that may be smoothed, a weight and a prediction."""
+    return measure.shape == FE_MAP and measure.operands == 3
+
+
+cdef int scalars_of(const fe_measure *measure) noexcept nogil:
+    """How many scalars follow a pointwise measure's operands: scale, floor, perhaps smoothing."""
+    return 4 if smoothed(measure) else 3
+
+
 cdef void map_ufunc(char **args, const cnp.npy_intp *dimensions, const cnp.npy_intp *steps,
                     void *data) noexcept nogil:
-    """Inner loop of a pointwise measure and its three scalars."""
+    """Inner loop of a pointwise measure and its scalars."""
     cdef const Loop *loop = <const Loop *> data
     cdef const fe_measure *measure = &table[loop.measure]
     cdef int operands = measure.operands, i
@@ -47,11 +57,12 @@ cdef void map_ufunc(char **args, const cnp.npy_intp *dimensions, const cnp.npy_i
     params.log_floor = (<const double *> args[operands + 2])[0]
     params.flags = 0
     params.temperature = 1
-    params.smoothing = 0
+    params.smoothing = (<const double *> args[operands + 3])[0] if smoothed(measure) else 0
     start_work(&work, operands, loop.real, dimensions[0], 1)
     for i in range(operands):
         set_elements(&work, i, args[i], steps[i], loop.kinds[i])
-    set_result(&work, args[operands + 3], steps[operands + 3])
+    i = operands + scalars_of(measure)
+    set_result(&work, args[i], steps[i])
     mode = fe_enter()
     status = map_parallel(measure, &work, &params, NULL)
     fe_leave(mode, 0 if status < 0 else <unsigned> status)
@@ -86,8 +97,8 @@ cdef object make_ufunc(int measure):
     cdef const fe_measure *m = &fe_isas[0].measures[measure]
     if m.results != 1 or m.picks[m.operands - 1]:
         return None
-    cdef bint targets = m.shape == FE_MAP and m.operands == 2
-    cdef int inputs = m.operands + (3 if m.shape == FE_MAP else 1)
+    cdef bint targets = m.shape == FE_MAP and m.operands > 1
+    cdef int inputs = m.operands + (scalars_of(m) if m.shape == FE_MAP else 1)
     cdef int count = 14 if targets else 2, i = 0, k, real_type, target
     cdef Loop *loops = <Loop *> malloc(count * sizeof(Loop))
     cdef void **data = <void **> malloc(count * sizeof(void *))
@@ -102,10 +113,13 @@ cdef object make_ufunc(int measure):
                 continue  # float32 with float64: promoted by NumPy
             loops[i].measure = measure
             loops[i].real = real_type
-            loops[i].kinds[0] = loops[i].kinds[1] = TARGET_KINDS[real_type]
             for k in range(inputs + 1):
                 types[i * (inputs + 1) + k] = cnp.NPY_DOUBLE
             for k in range(m.operands):
+                if targets and 0 < k < m.operands - 1:  # a weight, of any dtype: cast to double
+                    loops[i].kinds[k] = FE_KIND_F64
+                    continue
+                loops[i].kinds[k] = TARGET_KINDS[real_type]
                 types[i * (inputs + 1) + k] = TARGET_TYPES[real_type]
             types[i * (inputs + 1) + inputs] = TARGET_TYPES[real_type]
             if targets and target > 1:

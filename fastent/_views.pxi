@@ -330,17 +330,18 @@ cdef int describe(Work *work, tuple arrays, int cores, cnp.ndarray out, int real
     return 0
 
 
-cdef int describe_picked(Work *work, cnp.ndarray rows, cnp.ndarray labels, int real_type) except -1:
+cdef int describe_picked(Work *work, cnp.ndarray rows, cnp.ndarray labels, double ignored,
+                         int real_type) except -1:
     """Work on one entry of each row along the last axis: that which its label names."""
     describe(work, (rows,), 1, None, real_type)
-    view_array(&work.labels, labels, FE_F64)
+    describe_labels(work, labels, ignored)
     work.columns = 1
     work.picked = True
     return 0
 
 
 cdef int describe_labels(Work *work, cnp.ndarray labels, double ignored) except -1:
-    """Add a label to each row, of one axis."""
+    """Add a label to each row, of one axis, or element."""
     view_array(&work.labels, labels, FE_F64)
     work.labelled = True
     work.ignored = ignored

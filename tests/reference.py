@@ -109,25 +109,52 @@ def total_variation_distance(p: Any, q: Any, normalize: bool = False) -> Any:
     return _row_sum(abs(_float(p, normalize) - _float(q, normalize)) / 2, normalize)
 
 
+def _smoothed(t: np.ndarray, smoothing: float) -> np.ndarray:
+    """Return the share of a class, of which `smoothing` is shared by both."""
+    return t * (1 - smoothing) + smoothing / 2
+
+
 def binary_cross_entropy(
-    target: Any, prob: Any, base: float | None = None, log_floor: float | None = FLOOR
+    target: Any,
+    prob: Any,
+    base: float | None = None,
+    log_floor: float | None = FLOOR,
+    pos_weight: Any = 1.0,
+    label_smoothing: float = 0.0,
 ) -> Any:
-    """-t max(log x, floor) - (1-t) max(log(1-x), floor)."""
-    t, x = _float(target), _float(prob)
+    """-w t max(log x, floor) - (1-t) max(log(1-x), floor), t smoothed."""
+    t, x, weight = _float(target), _float(prob), _float(pos_weight)
     with np.errstate(divide="ignore", invalid="ignore"):
         log_rest = np.log1p(-x) if log_floor is None else np.maximum(np.log1p(-x), log_floor)
-    loss = -_times(t, _log(x, log_floor)) - _times(1 - t, log_rest)
+    loss = -_times(weight * _smoothed(t, label_smoothing), _log(x, log_floor))
+    loss = loss - _times(_smoothed(1 - t, label_smoothing), log_rest)
     return _in_base(np.where((t > 1) | (x > 1), np.nan, loss), base)
 
 
 def log_loss(
-    labels: Any, prob: Any, base: float | None = None, log_floor: float | None = FLOOR
+    labels: Any,
+    prob: Any,
+    base: float | None = None,
+    log_floor: float | None = FLOOR,
+    class_weight: Any = None,
+    label_smoothing: float = 0.0,
+    ignore_index: int | None = None,
 ) -> Any:
-    """-max(log prob[label], floor); one-dimensional prob is the probability of class 1."""
+    """Sum w t (-max(log prob, floor)), t smoothed one-hot; one-dimensional prob is of class 1."""
     labels, prob = np.asarray(labels), np.asarray(prob)
+    kept = np.ones(labels.shape, bool) if ignore_index is None else labels != ignore_index
+    labels = np.where(kept, labels, 0)
     if prob.ndim == 1:
-        return binary_cross_entropy(labels, prob, base, log_floor)
-    return surprisal(np.take_along_axis(prob, labels[..., None], -1)[..., 0], base, log_floor)
+        one = binary_cross_entropy(1, prob, base, log_floor)
+        surprisals = np.stack([binary_cross_entropy(0, prob, base, log_floor), one], -1)
+    else:
+        surprisals = surprisal(prob, base, log_floor)
+    classes = surprisals.shape[-1]
+    target = (labels[..., None] == np.arange(classes)) * (
+        1 - label_smoothing
+    ) + label_smoothing / classes
+    weighted = target if class_weight is None else target * np.asarray(class_weight)
+    return np.where(kept, _times(weighted, surprisals).sum(-1), 0)
 
 
 def sigmoid(logits: Any) -> Any:
@@ -136,10 +163,17 @@ def sigmoid(logits: Any) -> Any:
         return 1 / (1 + np.exp(-np.asarray(logits, np.float64)))
 
 
-def binary_cross_entropy_with_logits(target: Any, logits: Any, base: float | None = None) -> Any:
-    """-t log sigmoid(x) - (1-t) log sigmoid(-x)."""
-    t, x = _float(target), np.asarray(logits, np.float64)
-    loss = _times(t, np.logaddexp(0, -x)) + _times(1 - t, np.logaddexp(0, x))
+def binary_cross_entropy_with_logits(
+    target: Any,
+    logits: Any,
+    base: float | None = None,
+    pos_weight: Any = 1.0,
+    label_smoothing: float = 0.0,
+) -> Any:
+    """-w t log sigmoid(x) - (1-t) log sigmoid(-x), t smoothed."""
+    t, x, weight = _float(target), np.asarray(logits, np.float64), _float(pos_weight)
+    loss = _times(weight * _smoothed(t, label_smoothing), np.logaddexp(0, -x))
+    loss = loss + _times(_smoothed(1 - t, label_smoothing), np.logaddexp(0, x))
     return _in_base(np.where(t > 1, np.nan, loss), base)
 
 
@@ -350,6 +384,33 @@ def exact_sigmoid(x: Any) -> Any:
 def exact_binary_cross_entropy_with_logits(t: Any, x: Any) -> Any:
     """T log(1 + exp(-x)) + (1-t) log(1 + exp(x)), over MP."""
     return MP(t) * _mp_log1p(_mp_exp(-MP(x))) + (1 - MP(t)) * _mp_log1p(_mp_exp(MP(x)))
+
+
+def _exact_weights(t: Any, w: Any, smoothing: float) -> tuple[Any, Any]:
+    """W t and 1-t of smoothed targets, over MP."""
+    kept, half = 1 - mpf(smoothing), mpf(smoothing) / 2
+    return MP(w) * (MP(t) * kept + half), (1 - MP(t)) * kept + half
+
+
+def exact_binary_cross_entropy_weighted(
+    t: Any, w: Any, x: Any, smoothing: float = 0.0, log_floor: float = FLOOR
+) -> Any:
+    """-w t max(log x, floor) - (1-t) max(log(1-x), floor), t smoothed, over MP."""
+    of_one, of_zero = _exact_weights(t, w, smoothing)
+    inside = np.asarray((x > 0) & (x < 1), bool)
+    middle = MP(np.where(inside, x, 0.5))
+    floor = np.where(inside, -math.inf, log_floor)
+    log_x = np.maximum(np.where(x == 0, floor, np.where(x == 1, 0, _mp_log(middle))), log_floor)
+    rest = np.where(x == 1, floor, np.where(x == 0, 0, _mp_log1p(-middle)))
+    return -(of_one * log_x + of_zero * np.maximum(rest, log_floor))
+
+
+def exact_binary_cross_entropy_with_logits_weighted(
+    t: Any, w: Any, x: Any, smoothing: float = 0.0
+) -> Any:
+    """W t log(1 + exp(-x)) + (1-t) log(1 + exp(x)), t smoothed, over MP."""
+    of_one, of_zero = _exact_weights(t, w, smoothing)
+    return of_one * _mp_log1p(_mp_exp(-MP(x))) + of_zero * _mp_log1p(_mp_exp(MP(x)))
 
 
 def exact(twin: Callable[..., Any], *arrays: Any, **keywords: Any) -> Any:

@@ -201,3 +201,7 @@ def test_float16(rng: np.random.Generator) -> None:
     assert got.dtype == np.float32
     want = fe.softmax_cross_entropy(labels, x.astype(np.float32), **options)
     np.testing.assert_array_equal(got, want)
+    target = rng.dirichlet(np.ones(50)).astype(np.float32)  # one row: all three of one shape
+    options = {"class_weight": rng.random(50)}
+    got = fe.softmax_cross_entropy(target, x[0], **options)
+    assert got == fe.softmax_cross_entropy(target, x[0].astype(np.float32), **options)

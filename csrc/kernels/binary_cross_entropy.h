@@ -24,15 +24,13 @@ INLINE m64 FE_JOIN(outside, unit, f64, FE_ISA)(g64 t, g64 x) {
   return m64_or(low, m64_or(g64_less(one, t), g64_less(one, x)));
 }
 
-INLINE void CAREFUL_NAME(binary_cross_entropy_sum)(sum64 *sum, const entry64 *entry,
-                                                   const fe_params *params, unsigned *status) {
-  const g64 t = entry->p.high, x = entry->q.high, scale = entry->scale;
-  const g64 zero = g64_set(0), one = g64_set(1), floor = g64_set(params->log_floor);
-  const m64 outside = FE_JOIN(outside, unit, f64, FE_ISA)(t, x);
-  if (m64_any(outside)) *status |= FE_INVALID;
+/* Subtracts scale (t log x + rest log(1 - x)), logarithms of a weight of 0 left out. */
+INLINE void FE_JOIN(subtract, logarithms, f64, FE_ISA)(sum64 *sum, g64 t, g64 rest, g64 scale,
+                                                       g64 x, m64 outside,
+                                                       const fe_params *params) {
+  const g64 zero = g64_set(0), floor = g64_set(params->log_floor);
   g64 correction;
   const g64 y = FE_JOIN(one_minus, split, f64, FE_ISA)(x, &correction);
-  const g64 rest = g64_sub(one, t);
   const g64 inverse = g64_select(g64_equal(y, zero), zero, g64_div(correction, y));
   g64 log_x = g64_max(floor, g64_log_full(x, 0)); /* NaN passes */
   g64 log_y = g64_max(floor, g64_add(g64_log_full(y, 0), inverse));
@@ -44,39 +42,63 @@ INLINE void CAREFUL_NAME(binary_cross_entropy_sum)(sum64 *sum, const entry64 *en
   sum64_subtract_product(sum, g64_mul(rest, scale), log_y);
 }
 
-/* One element in float64: logarithms as pairs, products with their residuals. */
-INLINE g64 FE_JOIN(binary_cross_entropy, element, f64,
-                   FE_ISA)(g64 t, g64 x, const fe_params *params, unsigned *status) {
-  const g64 zero = g64_set(0), one = g64_set(1), floor = g64_set(params->log_floor);
+INLINE void CAREFUL_NAME(binary_cross_entropy_sum)(sum64 *sum, const entry64 *entry,
+                                                   const fe_params *params, unsigned *status) {
+  const g64 t = entry->p.high, x = entry->q.high;
   const m64 outside = FE_JOIN(outside, unit, f64, FE_ISA)(t, x);
   if (m64_any(outside)) *status |= FE_INVALID;
-  g64 correction, low[4];
+  const g64 rest = g64_sub(g64_set(1), t);
+  FE_JOIN(subtract, logarithms, f64, FE_ISA)(sum, t, rest, entry->scale, x, outside, params);
+}
+
+/* Weights are taken times 2^120, so that no product of tiny ones is rounded to a subnormal before
+ * the end. */
+#define WEIGHT_SCALE 0x1p120
+
+/* -t log x - rest log(1 - x) in float64: logarithms as pairs, products with their residuals. The
+ * weights are pairs times WEIGHT_SCALE; that of log x has a low part if it is `weighted`. */
+INLINE g64 FE_JOIN(weighed, logarithms, f64, FE_ISA)(pair64 t, pair64 rest, const int weighted,
+                                                     g64 x, m64 outside, const fe_params *params) {
+  const g64 zero = g64_set(0), floor = g64_set(params->log_floor);
+  g64 correction, low[3];
   const g64 y = FE_JOIN(one_minus, split, f64, FE_ISA)(x, &correction);
-  const g64 rest = g64_two_sum(one, g64_sub(zero, t), &low[0]);
   pair64 log_x = g64_log_pair_full(x), log_y = g64_log_pair_full(y);
   const g64 inverse = g64_select(g64_equal(y, zero), zero, g64_div(correction, y));
   log_y.low = g64_add(log_y.low, inverse);
-  const m64 skip_x = g64_equal(t, zero), skip_y = g64_equal(rest, zero);
+  const m64 skip_x = g64_equal(t.high, zero), skip_y = g64_equal(rest.high, zero);
   const m64 keep_x = g64_less(floor, log_x.high), keep_y = g64_less(floor, log_y.high);
   log_x.low = g64_select(m64_and(keep_x, m64_not(skip_x)), log_x.low, zero);
   log_y.low = g64_select(m64_and(keep_y, m64_not(skip_y)), log_y.low, zero);
   log_x.high = g64_select(skip_x, zero, g64_max(floor, log_x.high));
   log_y.high = g64_select(skip_y, zero, g64_max(floor, log_y.high));
-  /* weights times 2^120, so that no product of tiny ones is rounded to a subnormal before the end
-   */
-  const g64 up = g64_set(0x1p120), t_up = g64_mul(t, up), rest_up = g64_mul(rest, up);
-  const g64 part_x = g64_two_product(t_up, log_x.high, &low[1]);
-  const g64 part_y = g64_two_product(rest_up, log_y.high, &low[2]);
-  const g64 high = g64_two_sum(part_x, part_y, &low[3]);
-  g64 all = g64_add(g64_add(low[1], low[2]), low[3]);
-  all = g64_fma(t_up, log_x.low, g64_fma(rest_up, log_y.low, all));
-  all = g64_fma(g64_mul(low[0], up), log_y.high, all);
+  const g64 part_x = g64_two_product(t.high, log_x.high, &low[0]);
+  const g64 part_y = g64_two_product(rest.high, log_y.high, &low[1]);
+  const g64 high = g64_two_sum(part_x, part_y, &low[2]);
+  g64 all = g64_add(g64_add(low[0], low[1]), low[2]);
+  if (weighted) { /* while the sum is small; a smoothed 1 - t is rounded whatever t is */
+    const g64 smoothed = g64_set(params->smoothing > 0);
+    all = g64_fma(t.low, log_x.high, all);
+    all = g64_fma(g64_mul(rest.low, smoothed), log_y.low, all);
+  }
+  all = g64_fma(t.high, log_x.low, g64_fma(rest.high, log_y.low, all));
+  all = g64_fma(rest.low, log_y.high, all);
   all = g64_select(g64_less(g64_set(-__builtin_inf()), high), all, zero);
   const g64 rounded = g64_add(high, all);
   const pair64 sum = {rounded, g64_add(g64_sub(high, rounded), all)};
-  const g64 loss = g64_mul(g64_scale_pair(sum, params), g64_set(0x1p-120));
+  const g64 loss = g64_mul(g64_scale_pair(sum, params), g64_set(1 / WEIGHT_SCALE));
   const m64 number = g64_equal(x, x);
   return g64_select(m64_and(number, m64_not(outside)), loss, g64_set(__builtin_nan("")));
+}
+
+INLINE g64 FE_JOIN(binary_cross_entropy, element, f64,
+                   FE_ISA)(g64 t, g64 x, const fe_params *params, unsigned *status) {
+  const m64 outside = FE_JOIN(outside, unit, f64, FE_ISA)(t, x);
+  if (m64_any(outside)) *status |= FE_INVALID;
+  const g64 zero = g64_set(0), up = g64_set(WEIGHT_SCALE);
+  g64 low;
+  const g64 rest = g64_two_sum(g64_set(1), g64_sub(zero, t), &low);
+  const pair64 weight_x = {g64_mul(t, up), zero}, weight_y = {g64_mul(rest, up), g64_mul(low, up)};
+  return FE_JOIN(weighed, logarithms, f64, FE_ISA)(weight_x, weight_y, 0, x, outside, params);
 }
 
 /* One element of float32 input, in double: half an ulp of a float, nearly always. */

@@ -29,11 +29,21 @@ typedef long double wide;
 
 /* ---- what is proved -------------------------------------------------------------------------- */
 
-/* The exact value, in double and in long double: of x, or of a target t and a probability x. No
- * sum here has terms of both signs. */
-#define EXACT(name, ...)                                                                     \
-  static double name(double t, double x) { return (void)t, (void)x, (double)(__VA_ARGS__); } \
-  static wide name##_wide(wide t, wide x) { return (void)t, (void)x, (wide)(__VA_ARGS__); }
+/* The exact value, in double and in long double: of x, or of a target t and a probability x, with a
+ * weight w between them. No sum here has terms of both signs. */
+#define EXACT(name, ...)                                     \
+  static double name(double t, double w, double x) {         \
+    return (void)t, (void)w, (void)x, (double)(__VA_ARGS__); \
+  }                                                          \
+  static wide name##_wide(wide t, wide w, wide x) {          \
+    return (void)t, (void)w, (void)x, (wide)(__VA_ARGS__);   \
+  }
+
+/* Of functions with weights: the smoothing of targets, and the weights that are taken in turn. */
+#define SMOOTHING 0.1
+static const double weights[] = {1, 0, 3.7, 1e38, 1e-42, 0x1p-1060, 1.0 / 3};
+#define WEIGHTS (sizeof weights / sizeof *weights)
+#define SMOOTHED(t) ((t) * (1 - (wide)SMOOTHING) + 0.5 * SMOOTHING)
 
 EXACT(exact_surprisal, -log(x))
 EXACT(exact_surprisal_2, -log2(x))
@@ -44,6 +54,11 @@ EXACT(exact_loss,
 EXACT(exact_sigmoid, x < 0 ? exp(x) / (1 + exp(x)) : 1 / (1 + exp(-x)))
 EXACT(exact_logit_loss,
       (x > 0 ? (t == 1 ? 0 : (1 - t) * x) : (t == 0 ? 0 : -t * x)) + log1p(exp(-fabs(x))))
+EXACT(exact_weighted_loss, (w == 0 ? 0 : w * SMOOTHED(t) * fmin(100, -log(x))) +
+                               SMOOTHED(1 - (wide)t) * fmin(100, -log1p(-x)))
+EXACT(exact_weighted_logit_loss,
+      (w == 0 ? 0 : w * SMOOTHED(t) * (fmax(-x, 0) + log1p(exp(-fabs(x))))) +
+          SMOOTHED(1 - (wide)t) * (fmax(x, 0) + log1p(exp(-fabs(x)))))
 EXACT(exact_log, log(x))
 EXACT(exact_log1p, log1p(x))
 EXACT(exact_exp, exp(x))
@@ -58,11 +73,11 @@ enum { EVERY_FLOAT = 1, FLOATS = 2, DOUBLES = 4 };
 typedef struct {
   const char *name, *measure;
   int operands, programs;
-  domain inputs;
-  double target; /* the first of two operands, where it is not sampled */
+  domain x;
+  double target; /* the first of several operands, where it is not sampled */
   double scale_high, scale_low, floor;
-  double (*exact)(double t, double x);
-  wide (*exact_wide)(wide t, wide x);
+  double (*exact)(double t, double w, double x);
+  wide (*exact_wide)(wide t, wide w, wide x);
 } function;
 
 #define ONE 1, 0
@@ -93,6 +108,14 @@ static const function functions[] = {
      ANY, 0, ONE, NO_FLOOR, BY(exact_logit_loss)},
     {"binary_cross_entropy_with_logits", "binary_cross_entropy_with_logits", 2, FLOATS | DOUBLES,
      ANY, 0, ONE, NO_FLOOR, BY(exact_logit_loss)},
+    {"binary_cross_entropy_weighted of 1", "binary_cross_entropy_weighted", 3, EVERY_FLOAT,
+     PROBABILITY, 1, ONE, -100, BY(exact_weighted_loss)},
+    {"binary_cross_entropy_weighted", "binary_cross_entropy_weighted", 3, FLOATS | DOUBLES,
+     PROBABILITY, 0, ONE, -100, BY(exact_weighted_loss)},
+    {"binary_cross_entropy_with_logits_weighted of 1", "binary_cross_entropy_with_logits_weighted",
+     3, EVERY_FLOAT, ANY, 1, ONE, NO_FLOOR, BY(exact_weighted_logit_loss)},
+    {"binary_cross_entropy_with_logits_weighted", "binary_cross_entropy_with_logits_weighted", 3,
+     FLOATS | DOUBLES, ANY, 0, ONE, NO_FLOOR, BY(exact_weighted_logit_loss)},
     {"log", "log", 1, EVERY_FLOAT | DOUBLES, POSITIVE, 0, ONE, NO_FLOOR, BY(exact_log)},
     {"log1p", "log1p", 1, EVERY_FLOAT | DOUBLES, ABOVE_MINUS_ONE, 0, ONE, NO_FLOOR,
      BY(exact_log1p)},
@@ -116,9 +139,14 @@ typedef struct {
 } truth;
 
 typedef struct {
-  double worst, t, x;
+  double t, w, x;
+} inputs;
+
+typedef struct {
+  double worst;
+  inputs worst_at;
   uint64_t misrounded, misplaced;
-  double misplaced_t, misplaced_x;
+  inputs misplaced_at;
 } tally;
 
 static inline double power_of_two(int k) { /* of normal size */
@@ -155,38 +183,38 @@ static void set_exact(truth *y, const format *form, wide exact) {
   y->nearest_error = error_of(y, form, y->nearest);
 }
 
-static void find_truth(truth *y, const function *f, fe_real real, double t, double x) {
-  if (!(x >= least[f->inputs] && x <= most[f->inputs] && t >= 0 && t <= 1)) {
+static void find_truth(truth *y, const function *f, fe_real real, inputs at) {
+  if (!(at.x >= least[f->x] && at.x <= most[f->x] && at.t >= 0 && at.t <= 1)) {
     y->nearest = NAN;
     return;
   }
   if (real == FE_F32) {
-    set_exact(y, &formats[real], f->exact(t, x));
+    set_exact(y, &formats[real], f->exact(at.t, at.w, at.x));
     if (y->nearest_error < 0.499999) return;
   }
-  set_exact(y, &formats[real], f->exact_wide(t, x));
+  set_exact(y, &formats[real], f->exact_wide(at.t, at.w, at.x));
 }
 
 /* Of equal errors the least input counts: what is printed does not depend on the threads. */
-static inline void raise_worst(tally *sum, double error, double t, double x) {
+static inline void raise_worst(tally *sum, double error, inputs at) {
+  const inputs *worst = &sum->worst_at;
   if (error < sum->worst) return;
-  if (error == sum->worst && (x > sum->x || (x == sum->x && t >= sum->t))) return;
-  sum->worst = error, sum->t = t, sum->x = x;
+  if (error == sum->worst && (at.x > worst->x || (at.x == worst->x && at.t >= worst->t))) return;
+  sum->worst = error, sum->worst_at = at;
 }
 
-static inline void judge(const truth *y, const format *form, double got, double t, double x,
-                         tally *sum) {
+static inline void judge(const truth *y, const format *form, double got, inputs at, tally *sum) {
   double error = y->nearest_error;
   if (got != y->nearest) { /* or one of them is NaN */
     if (isnan(y->nearest) && isnan(got)) return;
     if (isnan(y->nearest) || isnan(got) || isinf(y->exact)) {
-      if (sum->misplaced++ == 0) sum->misplaced_t = t, sum->misplaced_x = x;
+      if (sum->misplaced++ == 0) sum->misplaced_at = at;
       return;
     }
     error = error_of(y, form, got);
     sum->misrounded += error > y->nearest_error;
   }
-  raise_worst(sum, error, t, x);
+  raise_worst(sum, error, at);
 }
 
 /* ---- the work, cut into blocks that any thread may take ----------------------------------------
@@ -214,31 +242,34 @@ static const fe_measure *measure_of(const fe_isa *isa, const char *name) {
 }
 
 static void join(tally *sum, const tally *more) {
-  raise_worst(sum, more->worst, more->t, more->x);
-  if (sum->misplaced == 0)
-    sum->misplaced_t = more->misplaced_t, sum->misplaced_x = more->misplaced_x;
+  raise_worst(sum, more->worst, more->worst_at);
+  if (sum->misplaced == 0) sum->misplaced_at = more->misplaced_at;
   sum->misrounded += more->misrounded, sum->misplaced += more->misplaced;
 }
 
 static void *work(void *argument) {
-  static _Thread_local double t[BLOCK], x[BLOCK], out[BLOCK];
-  static _Thread_local float short_t[BLOCK], short_x[BLOCK], short_out[BLOCK];
+  static _Thread_local double t[BLOCK], w[BLOCK], x[BLOCK], out[BLOCK];
+  static _Thread_local float short_t[BLOCK], short_w[BLOCK], short_x[BLOCK], short_out[BLOCK];
   static _Thread_local truth truths[BLOCK];
   proof *p = argument;
   const function *f = p->f;
   const format *form = &formats[p->real];
-  const fe_params params = {f->scale_high, f->scale_low, f->floor, exp(f->floor), 1, 0, 0};
+  const fe_params params = {
+      f->scale_high, f->scale_low, f->floor, exp(f->floor), 1, f->operands == 3 ? SMOOTHING : 0, 0};
   const int is_short = p->real == FE_F32;
   const void *target = is_short ? (void *)short_t : t, *input = is_short ? (void *)short_x : x;
-  const void *operands[FE_OPERANDS] = {f->operands == 2 ? target : input, input};
+  const void *operands[FE_OPERANDS] = {f->operands > 1 ? target : input, input, input};
+  if (f->operands == 3) operands[1] = is_short ? (void *)short_w : w;
   tally tallies[MOST_ISAS];
   for (int k = 0; k < MOST_ISAS; k++) tallies[k] = (tally){.worst = -1};
   uint64_t samples = 0;
   for (uint64_t block; (block = atomic_fetch_add(&p->next, 1)) < p->blocks;) {
     const size_t n = p->fill(p, block, t, x);
     for (size_t i = 0; i < n; i++) {
-      short_t[i] = (float)t[i], short_x[i] = (float)x[i];
-      find_truth(&truths[i], f, p->real, t[i], x[i]);
+      w[i] = weights[(block + i) % WEIGHTS];
+      short_t[i] = (float)t[i], short_w[i] = (float)w[i], short_x[i] = (float)x[i];
+      if (is_short) w[i] = (double)short_w[i];
+      find_truth(&truths[i], f, p->real, (inputs){t[i], w[i], x[i]});
       samples += !isnan(truths[i].nearest);
     }
     for (int k = 0; k < fe_isa_count; k++) {
@@ -246,7 +277,8 @@ static void *work(void *argument) {
       const fe_map map = measure_of(&fe_isas[k], f->measure)->map[p->real];
       map(operands, n, &params, is_short ? (void *)short_out : out);
       for (size_t i = 0; i < n; i++)
-        judge(&truths[i], form, is_short ? (double)short_out[i] : out[i], t[i], x[i], &tallies[k]);
+        judge(&truths[i], form, is_short ? (double)short_out[i] : out[i],
+              (inputs){t[i], w[i], x[i]}, &tallies[k]);
     }
   }
   atomic_fetch_add(&p->samples, samples);
@@ -266,8 +298,14 @@ static double now(void) {
 }
 
 static void print_heading(void) {
-  printf("%-37s %-8s %-9s %11s %8s %6s %10s %8s  %s\n", "function", "dtype", "isa", "samples",
+  printf("%-46s %-8s %-9s %11s %8s %6s %10s %8s  %s\n", "function", "dtype", "isa", "samples",
          "worst", "bound", "misrounded", "seconds", "worst at");
+}
+
+static void print_inputs(const function *f, inputs at) {
+  if (f->operands > 1) printf("%a, ", at.t);
+  if (f->operands > 2) printf("%a, ", at.w);
+  printf("%a", at.x);
 }
 
 /* Prints a line for each instruction set; returns whether a bound is broken. */
@@ -280,16 +318,16 @@ static int print_proof(const proof *p, double seconds) {
     const double bound = measure_of(&fe_isas[k], p->f->measure)->bound[p->real];
     const int bad = sum->worst > bound || sum->misplaced > 0;
     broken |= bad;
-    printf("%-37s %-8s %-9s %11.0f ", p->f->name, p->real == FE_F32 ? "float32" : "float64",
+    printf("%-46s %-8s %-9s %11.0f ", p->f->name, p->real == FE_F32 ? "float32" : "float64",
            fe_isas[k].name, samples);
     printf(sum->worst < 10 ? "%8.6f" : "%8.3g", sum->worst);
     printf(" %6.2f %10.2g %8.1f  ", bound, (double)sum->misrounded / samples, seconds);
-    if (p->f->operands == 2) printf("%a, ", sum->t);
-    printf("%a%s\n", sum->x, bad ? "  BROKEN" : "");
+    print_inputs(p->f, sum->worst_at);
+    puts(bad ? "  BROKEN" : "");
     if (!sum->misplaced) continue;
     printf("  NaN or infinity misplaced %llu times, as at ", (unsigned long long)sum->misplaced);
-    if (p->f->operands == 2) printf("%a, ", sum->misplaced_t);
-    printf("%a\n", sum->misplaced_x);
+    print_inputs(p->f, sum->misplaced_at);
+    puts("");
   }
   fflush(stdout);
   return broken;

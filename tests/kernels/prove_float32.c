@@ -2,7 +2,7 @@
  *
  *   prove_float32 [step] [threads] [function ...]     all 2^32 inputs, or every step-th
  *
- * Of two operands the first is fixed: 0 or 1. For each function and instruction set: the largest
+ * A target is fixed: 0 or 1. For each function and instruction set: the largest
  * error in units of the last place, the input that has it, and the share of results that are not
  * the nearest float. Ends non-zero if a bound of measures.def is broken, or a NaN or an infinity
  * stands elsewhere than it should. */

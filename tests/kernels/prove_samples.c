@@ -2,10 +2,10 @@
  *
  *   prove_samples [samples] [threads] [seed] [function ...]
  *
- * float64 for all functions, float32 for those of two operands; prove_float32.c takes the others.
- * Hard cases come first: numbers beside powers of two, 1 and 1/2, the smallest and largest, beside
- * roots, extrema, the floor e^-100 and the seams of the kernels; of two operands each with each.
- * Samples depend on the seed alone, whatever the threads. What is printed, and when it ends
+ * float64 for all functions, float32 for those of several operands; prove_float32.c takes the
+ * others. Hard cases come first: numbers beside powers of two, 1 and 1/2, the smallest and largest,
+ * beside roots, extrema, the floor e^-100 and the seams of the kernels; each target with each
+ * input. Samples depend on the seed alone, whatever the threads. What is printed, and when it ends
  * non-zero: as for prove_float32.c. */
 #include "prove.h"
 
@@ -91,7 +91,7 @@ static void append_many(numbers *to, const function *f, fe_real real) {
     append_around(to, real, 0.5 + ldexp(1, -k), 8);
   }
   for (size_t i = 0; i < POINTS; i++) append_around(to, real, points[i], 64);
-  if (f->inputs != ANY) return;
+  if (f->x != ANY) return;
   for (size_t i = 0; i < sizeof limits / sizeof *limits; i++)
     append_around(to, real, limits[i], 64);
   for (int k = 1; k <= 750; k++) append_around(to, real, k, 2);
@@ -119,7 +119,7 @@ static numbers hard_cases(const function *f, fe_real real) {
   const double extremes[] = {0, INFINITY, real == FE_F32 ? FLT_MAX : DBL_MAX};
   for (int i = 0; i < 3; i++) append(&all, extremes[i]), append(&all, -extremes[i]);
   append(&all, NAN);
-  if (f->operands == 2) append_few(&all, real);
+  if (f->operands > 1) append_few(&all, real);
   else append_many(&all, f, real);
   return all;
 }
@@ -224,11 +224,17 @@ static double sample(uint64_t *state, const format *form, domain inputs) {
   }
 }
 
-/* A target and a probability: half of them by themselves, half one beside the other, where the
- * loss is smallest, or its complement, or both near 0 or 1, or a target of 0 or 1. */
-static void sample_pair(uint64_t *state, const format *form, double *t, double *x) {
+/* A target and what is judged. A probability: half of them by themselves, half one beside the
+ * other, where the loss is smallest, or its complement, or both near 0 or 1, or a target of 0 or 1.
+ */
+static void sample_pair(uint64_t *state, const format *form, domain judged, double *t, double *x) {
   const uint64_t kind = draw(state);
   *t = probability(state, form), *x = probability(state, form);
+  if (judged == ANY) {
+    *x = any_number(state, form);
+    if (kind & 1) *t = (double)(kind >> 8 & 1);
+    return;
+  }
   switch (kind & 7) {
     case 0:
       *x = fmin(1, near(state, form, *t));
@@ -250,7 +256,7 @@ static void sample_pair(uint64_t *state, const format *form, double *t, double *
 }
 
 static size_t hard_count(const plan *all, const function *f) {
-  return f->operands == 2 ? all->hard.count * all->hard.count : all->hard.count;
+  return f->operands > 1 ? all->hard.count * all->hard.count : all->hard.count;
 }
 
 static size_t fill(const proof *p, uint64_t block, double *t, double *x) {
@@ -267,11 +273,11 @@ static size_t fill(const proof *p, uint64_t block, double *t, double *x) {
     t[n] = f->target;
     if (i < hard) {
       x[n] = all->hard.list[i % all->hard.count];
-      if (f->operands == 2) t[n] = all->hard.list[i / all->hard.count];
-    } else if (f->operands == 2) {
-      sample_pair(&state, form, &t[n], &x[n]);
+      if (f->operands > 1) t[n] = all->hard.list[i / all->hard.count];
+    } else if (f->operands > 1) {
+      sample_pair(&state, form, f->x, &t[n], &x[n]);
     } else {
-      x[n] = sample(&state, form, f->inputs);
+      x[n] = sample(&state, form, f->x);
     }
     if (p->real == FE_F32) t[n] = (float)t[n], x[n] = (float)x[n];
   }

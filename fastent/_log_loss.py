@@ -1,0 +1,390 @@
+"""The log loss of class probabilities: plain, and with class weights, smoothing, ignored rows.
+
+Label smoothing gives the share e of a target to all K classes, so the loss of a row is
+
+    (1 - e) w_label (-log p_label) + (e/K) sum_j w_j (-log p_j)
+
+with the weights w of classes: a sum of at most two parts, each a measure of the row times a number
+that depends on its label.
+"""
+
+from collections.abc import Sequence
+from functools import partial
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.lib.array_utils import normalize_axis_index
+
+from fastent import _core
+from fastent._arrays import Array, as_array, check_integers, kernel_dtype
+from fastent._check import check_rows, check_unit
+from fastent._elements import map_elements
+from fastent._labels import (
+    block_divisor,
+    check_class_weight,
+    check_label_dtype,
+    check_labels,
+    mean_divisor,
+    row_weights,
+)
+from fastent._lazy import call_lazily, is_lazy, lazy_operands
+from fastent._plan import (
+    Rows,
+    check_out,
+    check_reduction,
+    deliver,
+    parameters,
+    weigh,
+    weight_beside,
+    weights_of,
+)
+
+SURPRISAL = _core.measures["surprisal"]
+CROSS_ENTROPY = _core.measures["cross_entropy"]
+BINARY_CROSS_ENTROPY = _core.measures["binary_cross_entropy"]
+BINARY_CROSS_ENTROPY_SUM = _core.measures["binary_cross_entropy_sum"]
+BINARY_CROSS_ENTROPY_WEIGHTED = _core.measures["binary_cross_entropy_weighted"]
+
+
+class Options(NamedTuple):
+    """What a loss is made with, and what becomes of the losses."""
+
+    axis: int
+    base: float | None
+    log_floor: float | None
+    class_weight: Any
+    label_smoothing: float
+    ignore_index: int | None
+    reduction: str
+    keepdims: bool
+    check: bool
+
+    @property
+    def plain(self) -> bool:
+        """Whether a loss is -log p_label."""
+        none_given = self.class_weight is None and self.ignore_index is None
+        return none_given and self.label_smoothing == 0
+
+    def parameters(self, measure: _core.Measure) -> Array:
+        """Return what the kernel of a measure needs."""
+        floor, smoothing = self.log_floor, self.label_smoothing
+        return parameters(measure, self.base, floor, False, 1.0, smoothing)
+
+
+def log_loss(
+    labels: Any,
+    prob: Any,
+    *,
+    axis: int = -1,
+    base: float | None = None,
+    log_floor: float | None = -100.0,
+    class_weight: Any = None,
+    label_smoothing: float = 0.0,
+    ignore_index: int | None = None,
+    keepdims: bool = False,
+    out: Array | None = None,
+    reduction: str = "none",
+    weight: Any = None,
+    check: bool = False,
+) -> Any:
+    """Return the log loss of predicted class probabilities, one loss a row.
+
+    Unlike ``sklearn.metrics.log_loss`` nothing is averaged unless asked for, and labels are class
+    indices.
+
+    Parameters
+    ----------
+    labels : array_like of int
+        The true class of each row, from 0 on; `prob`'s shape without `axis`.
+    prob : array_like
+        Predicted probabilities of the classes along `axis`. One-dimensional: the probabilities of
+        class 1, for labels 0 and 1.
+    axis : int
+        Along which the classes lie.
+    base : float, optional
+        Of the logarithm: nats by default, 2 for bits.
+    log_floor : float or None
+        The logarithm is taken to be at least this, in nats whatever the base. None is exact.
+    class_weight : array_like, optional
+        One weight a class: multiplies what a target has of that class.
+    label_smoothing : float
+        The share of the target, 0 to 1, that goes to all classes alike.
+    ignore_index : int, optional
+        Rows with this label cost 0 and are left out of means.
+    keepdims : bool
+        Leave the classes' axis in the result, with length 1.
+    out : ndarray, optional
+        Takes the result.
+    reduction : {"none", "mean", "sum", "weighted_mean"}
+        One loss a row, or their mean, sum, or mean weighted by `weight`.
+    weight : array_like, optional
+        Multiplies the results, with whose shape it broadcasts. The mean divides by the number of
+        rows that are kept, or the sum of the class weights of their labels; the weighted mean by
+        the sum of the weights.
+    check : bool
+        Raise a ValueError that names the first row that is no distribution.
+
+    Returns
+    -------
+    ndarray or scalar
+        One number a row; float32 for float32 and float16 `prob`, else float64.
+
+    Notes
+    -----
+    -max(log prob[label], log_floor) [1]_: only the probability of the label is read, and rows are
+    used as they are. A label out of range is a ValueError. With class weights w and smoothing e it
+    is (1 - e) w[label] L[label] + (e/K) sum w L, where L = -max(log prob, log_floor) of K classes:
+    the arithmetic of ``torch.nn.CrossEntropyLoss``.
+
+    References
+    ----------
+    .. [1] C. M. Bishop, "Pattern Recognition and Machine Learning", 2006, equation 4.108.
+
+    Examples
+    --------
+    >>> import fastent as fe
+    >>> print(fe.log_loss([0, 2], [[0.5, 0.25, 0.25], [0.5, 0.25, 0.25]], base=2))
+    [1. 2.]
+    >>> print(fe.log_loss([0, 1], [[0.5, 0.5], [0.75, 0.25]], base=2, class_weight=[1, 3]))
+    [1. 6.]
+    """
+    check_reduction(reduction, weight, keepdims)
+    options = Options(
+        axis,
+        base,
+        log_floor,
+        class_weight,
+        label_smoothing,
+        ignore_index,
+        reduction,
+        keepdims,
+        check,
+    )
+    if any(map(is_lazy, (labels, prob, weight))):
+        return _losses_lazily(labels, prob, options, out, weight)
+    return _losses(labels, prob, options, out, weight)
+
+
+def _losses(labels: Any, prob: Any, options: Options, out: Array | None, weight: Any) -> Any:
+    """Return log losses, or their reduction."""
+    indices = as_array(labels, "labels")
+    check_label_dtype(indices, "labels")
+    array = as_array(prob, "prob")
+    check_integers(array, "prob")
+    losses = _losses_of_two if array.ndim == 1 else _losses_of_rows
+    return losses(indices, array, options, out, weight)
+
+
+def _losses_of_two(
+    labels: Array, prob: Array, options: Options, out: Array | None, weight: Any
+) -> Any:
+    """Return log losses of probabilities of class 1."""
+    reason = "a 1-D prob holds the probabilities of class 1"
+    check_labels(labels, 2, reason, ignored=options.ignore_index)
+    if labels.shape != prob.shape:
+        raise ValueError(f"labels has shape {labels.shape} and prob has shape {prob.shape}")
+    if not options.plain:
+        if options.check:
+            check_unit(prob, "prob")
+        parts = _parts_of_two(labels, prob, options)
+        return _sum_of_parts(
+            parts, labels, 2, kernel_dtype([prob]), prob.shape, options, out, weight
+        )
+    seen: list[Any] = []
+    with np.errstate(invalid="call", call=lambda *flag: seen.append(flag)):
+        result = map_elements(
+            BINARY_CROSS_ENTROPY,
+            ("labels", "prob"),
+            (labels, prob),
+            options.base,
+            options.log_floor,
+            True,
+            out,
+            options.reduction,
+            weight,
+            options.check,
+            summed_by=BINARY_CROSS_ENTROPY_SUM,
+        )
+    if seen:
+        _core.report_invalid("log_loss")
+    return result
+
+
+def _losses_of_rows(
+    labels: Array, prob: Array, options: Options, out: Array | None, weight: Any
+) -> Any:
+    """Return log losses of rows of class probabilities."""
+    position = normalize_axis_index(options.axis, prob.ndim)
+    rows = np.moveaxis(prob, position, -1)
+    classes = rows.shape[-1]
+    if labels.shape != rows.shape[:-1]:
+        raise ValueError(
+            f"labels has shape {labels.shape}, but prob of shape {prob.shape} has rows of shape "
+            f"{rows.shape[:-1]} (axis={options.axis})"
+        )
+    check_labels(labels, classes, "the length of prob's axis", ignored=options.ignore_index)
+    dtype = kernel_dtype([prob])
+    if options.check:
+        check_rows(Rows([prob], ["prob"], position), ["prob"], dtype, False)
+    shape = prob.shape[:position] + (1,) * options.keepdims + prob.shape[position + 1 :]
+    if not options.plain:
+        parts = _parts_of_rows(rows, options)
+        return _sum_of_parts(parts, labels, classes, dtype, shape, options, out, weight)
+    vector = options.parameters(SURPRISAL)
+    weight = weight_beside(out, weight)
+    if options.reduction == "none":
+        check_out(out, shape, dtype)
+        flat = np.empty(labels.shape, dtype)
+        status = SURPRISAL.picked(rows, labels, vector, flat)
+        result = weigh(flat, weight).reshape(shape)
+    else:
+        weights = None if weight is None else weights_of(weight, labels.shape)
+        result, status = SURPRISAL.reduced(
+            (rows,), 1, vector, dtype, options.reduction, weights, labels=labels
+        )
+    if status:
+        _core.report_invalid("log_loss")
+    return deliver(result, out)
+
+
+# ---- parts ------------------------------------------------------------------------------------
+
+
+class Part(NamedTuple):
+    """A measure of each row or element, and what it is multiplied by for each label."""
+
+    measure: _core.Measure
+    views: tuple[Array, ...]
+    cores: int
+    by_label: Array | None
+
+    def results(self, labels: Array, vector: Array, ignored: float, out: Array) -> int:
+        """Fill `out` with the measure of each row; return status bits."""
+        if not self.measure.pointwise:
+            return self.measure.rows(self.views, self.cores, vector, out, labels, ignored)
+        if self.cores:
+            return self.measure.picked(self.views[0], labels, vector, out, ignored)
+        return self.measure.elements(self.views, vector, out, labels, ignored)
+
+
+def _parts_of_two(labels: Array, prob: Array, options: Options) -> list[Part]:
+    """Return the parts of losses of two classes: those of class 1 and of class 0, if not in one."""
+    share, weights = options.label_smoothing, check_class_weight(options.class_weight, 2)
+    if share == 0:
+        return [Part(BINARY_CROSS_ENTROPY, (labels, prob), 0, weights)]
+    zero, one = (np.broadcast_to(np.float64(i), prob.shape) for i in range(2))
+    if weights is None:
+        return [Part(BINARY_CROSS_ENTROPY_WEIGHTED, (labels, one, prob), 0, None)]
+    has = np.array([share / 2, 1 - share / 2])  # of class 1, for each label; reversed of class 0
+    return [
+        Part(BINARY_CROSS_ENTROPY, (one, prob), 0, weights[1] * has),
+        Part(BINARY_CROSS_ENTROPY, (zero, prob), 0, weights[0] * has[::-1]),
+    ]
+
+
+def _parts_of_rows(rows: Array, options: Options) -> list[Part]:
+    """Return the parts of losses of rows: that of the label, that of all classes."""
+    share, classes, parts = options.label_smoothing, rows.shape[-1], []
+    weights = check_class_weight(options.class_weight, classes)
+    options.parameters(SURPRISAL)  # which says what is wrong with the share
+    if share < 1:
+        by_label = weights
+        if share > 0:
+            by_label = (1 - share) * (np.ones(classes) if weights is None else weights)
+        parts.append(Part(SURPRISAL, (rows,), 1, by_label))
+    if share > 0:
+        each = share / classes * (np.ones(classes) if weights is None else weights)
+        parts.append(Part(CROSS_ENTROPY, (np.broadcast_to(each, rows.shape), rows), 1, None))
+    return parts
+
+
+def _sum_of_parts(
+    parts: Sequence[Part],
+    labels: Array,
+    classes: int,
+    dtype: np.dtype[Any],
+    shape: tuple[int, ...],
+    options: Options,
+    out: Array | None,
+    weight: Any,
+) -> Any:
+    """Return the sum of the parts of each loss, or of all."""
+    ignored = float("nan") if options.ignore_index is None else float(options.ignore_index)
+    reduction, status = options.reduction, 0
+    if weight is not None:
+        weight = as_array(weight_beside(out, weight), "weight")
+    total: Any = np.zeros(labels.shape, dtype) if reduction == "none" else np.float64(0)
+    if reduction == "none":
+        check_out(out, shape, dtype)
+    for part in parts:
+        vector = options.parameters(part.measure)
+        _, each, _ = row_weights(labels, weight, part.by_label, options.ignore_index, "sum")
+        if reduction == "none":
+            losses = np.empty(labels.shape, dtype)
+            status |= part.results(labels, vector, ignored, losses)
+            total += weigh(losses, each)
+        else:
+            some, more = part.measure.reduced(
+                part.views, part.cores, vector, dtype, "sum", each, labels, ignored
+            )
+            total += np.float64(some)
+            status |= more
+    invalid = status and np.isnan(total).any()  # not of an ignored row alone
+    if reduction == "none":
+        total = total.reshape(shape)
+    else:
+        weights = check_class_weight(options.class_weight, classes)
+        divisor = 1.0
+        if reduction != "sum":
+            divisor = mean_divisor(labels, weight, weights, options.ignore_index, reduction)
+        with np.errstate(all="ignore"):
+            total = dtype.type(total / divisor)
+    if invalid:
+        _core.report_invalid("log_loss")
+    return deliver(total, out)
+
+
+# ---- Dask -------------------------------------------------------------------------------------
+
+
+def _losses_lazily(labels: Any, prob: Any, options: Options, out: Any, weight: Any) -> Any:
+    """Return the Dask array that the same call on its blocks makes up."""
+    operands = lazy_operands((labels, prob), ("labels", "prob"), out)
+    check_label_dtype(operands[0], "labels")
+    prob = operands[1]
+    flat = prob.ndim == 1
+    place = prob.ndim if flat else normalize_axis_index(options.axis, prob.ndim)
+    rows = prob.shape[:place] + prob.shape[place + 1 :]
+    given = operands[0].shape
+    if len(given) != len(rows) or any(
+        n != m and n == n and m == m for n, m in zip(given, rows, strict=True)
+    ):
+        raise ValueError(
+            f"labels has shape {given}, but prob of shape {prob.shape} has rows of shape "
+            f"{rows} (axis={options.axis})"
+        )
+    weights = check_class_weight(options.class_weight, 2 if flat else prob.shape[place])
+    options.parameters(SURPRISAL)
+    ignored, reduction = options.ignore_index, options.reduction
+    counted = (weights is None and ignored is None) or reduction in ("none", "sum")
+    return call_lazily(
+        partial(_losses_of_block, options),
+        operands,
+        ("labels", "prob"),
+        (flat, True),
+        () if flat else (place - prob.ndim,),
+        kernel_dtype([prob]),
+        options.keepdims,
+        reduction,
+        weight,
+        None if counted else partial(block_divisor, weights, ignored, reduction),
+    )
+
+
+def _losses_of_block(
+    options: Options, operands: tuple[Any, ...], weight: Any, reduction: str, keepdims: bool
+) -> Any:
+    """Return the log loss of a block of a Dask array."""
+    labels, prob = operands
+    block = options._replace(reduction=reduction, keepdims=keepdims)
+    return _losses(labels, prob, block, None, weight)
