@@ -70,6 +70,11 @@ def _softmax_entropy(logits: Array, axis: int) -> Array:
     return np.asarray(-(np.exp(log_p) * log_p).sum(axis))
 
 
+def _softmax_kl_divergence(p: Array, q: Array, axis: int) -> Array:
+    log_p, log_q = _log_softmax(p, axis), _log_softmax(q, axis)
+    return np.asarray((np.exp(log_p) * (log_p - log_q)).sum(axis))
+
+
 def _scores(labels: Array, logits: Array, axis: int) -> Array:
     """Stack what score_logits says, in its order."""
     indices = np.expand_dims(labels.astype(np.int64), axis)
@@ -146,6 +151,12 @@ MEASURES: dict[str, Measure] = {
         lambda a, axis, out: fastent.softmax_entropy(*a, axis=axis, out=out),
         lambda a, axis: _softmax_entropy(a[0], axis),
         "softmax_entropy",
+    ),
+    "softmax_kl_divergence": Measure(
+        "logits logits",
+        lambda a, axis, out: fastent.softmax_kl_divergence(*a, axis=axis, out=out),
+        lambda a, axis: _softmax_kl_divergence(a[0], a[1], axis),
+        "softmax_kl_divergence",
     ),
     "softmax": Measure(
         "logits",
@@ -312,7 +323,7 @@ class Case:
                 judged = np.log(prob / (1 - prob)) if "logits" in operands else prob
                 return hard_targets(2, prob), judged
             return (probabilities(2, nbytes, self.dtype), prob) if "soft" in operands else (prob,)
-        seeds = (1, 2) if operands == "p q" else (1,)
+        seeds = (1, 2) if operands in ("p q", "logits logits") else (1,)
         make = logits if "logits" in operands else distributions
         arrays = tuple(make(seed, nbytes, self.columns, self.dtype) for seed in seeds)
         if self.axis == 0:

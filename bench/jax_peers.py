@@ -38,6 +38,12 @@ def softmax_entropy(a: Inputs, axis: int) -> Any:
     return -(jnp.exp(log_p) * log_p).sum(axis)
 
 
+def softmax_kl_divergence(a: Inputs, axis: int) -> Any:
+    """Sum of p log(p / q)."""
+    log_p, log_q = (jax.nn.log_softmax(x, axis) for x in a)
+    return (jnp.exp(log_p) * (log_p - log_q)).sum(axis)
+
+
 def softmax_cross_entropy(a: Inputs, axis: int) -> Any:
     """-log p of each row's label."""
     log_p = jax.nn.log_softmax(a[1], axis)
@@ -68,6 +74,7 @@ FUNCTIONS: dict[str, Function] = {
         log_softmax,
         softmax_entropy,
         softmax_cross_entropy,
+        softmax_kl_divergence,
         score_logits,
         top_log_probs,
     )

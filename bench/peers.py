@@ -147,6 +147,14 @@ def _numpy_log_softmax(x: Any, axis: int) -> Any:
     return x - np.expand_dims(_numpy_logsumexp(x, axis), axis)
 
 
+def _kl_divergence(log_p: Any, log_q: Any, axis: int) -> Any:
+    return (np.exp(log_p) * (log_p - log_q)).sum(axis)
+
+
+def _scipy_log_softmax(x: Any, axis: int) -> Any:
+    return _load("scipy.special").log_softmax(x, axis=axis)
+
+
 def _numpy_softmax(x: Any, axis: int) -> Any:
     exponentials = np.exp(x - x.max(axis, keepdims=True))
     return exponentials / exponentials.sum(axis, keepdims=True)
@@ -197,6 +205,14 @@ EXPRESSIONS: dict[str, dict[str, Call]] = {
     "softmax_entropy": {
         "numpy": lambda a, axis, out: _numpy_softmax_entropy(a[0], axis),
         "scipy": lambda a, axis, out: _scipy_softmax_entropy(a[0], axis),
+    },
+    "softmax_kl_divergence": {
+        "numpy": lambda a, axis, out: _kl_divergence(
+            _numpy_log_softmax(a[0], axis), _numpy_log_softmax(a[1], axis), axis
+        ),
+        "scipy": lambda a, axis, out: _kl_divergence(
+            _scipy_log_softmax(a[0], axis), _scipy_log_softmax(a[1], axis), axis
+        ),
     },
     "softmax": {
         "numpy": lambda a, axis, out: _into(_numpy_softmax(a[0], axis), out),

@@ -74,6 +74,12 @@ def softmax_entropy(a: Inputs, axis: int, out: Any) -> Any:
     return -(log_p.exp() * log_p).sum(axis)
 
 
+def softmax_kl_divergence(a: Inputs, axis: int, out: Any) -> Any:
+    """Return the library's own divergence of log-probabilities, q first."""
+    log_p, log_q = (torch.log_softmax(x, axis) for x in a)
+    return functional.kl_div(log_q, log_p, reduction="none", log_target=True).sum(axis)
+
+
 def softmax(a: Inputs, axis: int, out: Any) -> Any:
     """exp(x) over its sum."""
     return _into(torch.softmax(a[0], axis), out)
@@ -130,6 +136,7 @@ EXPRESSIONS: dict[str, Callable[[Inputs, int, Any], Any]] = {
         log_loss,
         softmax_cross_entropy,
         softmax_entropy,
+        softmax_kl_divergence,
         softmax,
         log_softmax,
         score_logits,
