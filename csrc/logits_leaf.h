@@ -55,44 +55,50 @@ INLINE GROUP ROW(largest_of)(const real *x, size_t count, GROUP one) {
   return G(max)(one, other);
 }
 
-/* The largest entry of a leaf but that which is left out. */
-INLINE double ROW(second_of)(const ROW(leaf) * leaf, size_t excluded) {
+/* Of some entries: the largest, and how many are above the label's. */
+typedef struct {
+  GROUP largest, above;
+} ROW(ranks);
+
+INLINE void ROW(rank_groups)(const real *x, size_t count, GROUP target, ROW(ranks) * ranks) {
   const compute none = (compute)-__builtin_inf();
+  const GROUP one = G(set)(1), zero = G(set)(0);
+  ROW(ranks) odd = {G(set)(none), zero}; /* every second group: two chains, not to wait for one */
+  size_t i = 0;
+  for (; i + 2 * FE_LANES <= count; i += 2 * FE_LANES) {
+    const GROUP a = LOAD(x + i), b = LOAD(x + i + FE_LANES);
+    ranks->largest = G(max)(a, ranks->largest);
+    ranks->above = G(add)(ranks->above, G(select)(G(less)(target, a), one, zero));
+    odd.largest = G(max)(b, odd.largest);
+    odd.above = G(add)(odd.above, G(select)(G(less)(target, b), one, zero));
+  }
+  for (; i < count; i += FE_LANES) {
+    const GROUP a = LOAD_UP_TO(x + i, count - i, none);
+    ranks->largest = G(max)(a, ranks->largest);
+    ranks->above = G(add)(ranks->above, G(select)(G(less)(target, a), one, zero));
+  }
+  ranks->largest = G(max)(odd.largest, ranks->largest);
+  ranks->above = G(add)(odd.above, ranks->above);
+}
+
+/* Of all entries of a leaf but that which is left out, if one is. */
+INLINE ROW(ranks) ROW(ranks_of)(const ROW(leaf) * leaf, size_t excluded, compute target) {
+  const compute none = (compute)-__builtin_inf();
+  const size_t group = excluded / FE_LANES * FE_LANES, end = group + FE_LANES;
+  ROW(ranks) ranks = {G(set)(none), G(set)(0)};
+  if (excluded >= leaf->count) {
+    ROW(rank_groups)(leaf->x, leaf->count, G(set)(target), &ranks);
+    return ranks;
+  }
   real odd[FE_LANES];
-  const size_t group = excluded / FE_LANES * FE_LANES;
   for (size_t i = 0; i < FE_LANES; i++) {
     const int inside = group + i < leaf->count && group + i != excluded;
     odd[i] = inside ? leaf->x[group + i] : (real)none;
   }
-  const size_t behind = group + FE_LANES < leaf->count ? group + FE_LANES : leaf->count;
-  GROUP second = ROW(largest_of)(leaf->x, group, LOAD(odd));
-  second = ROW(largest_of)(leaf->x + behind, leaf->count - behind, second);
-  compute lanes[FE_LANES];
-  G(store)(lanes, second);
-  for (int i = 1; i < FE_LANES; i++) lanes[0] = lanes[i] > lanes[0] ? lanes[i] : lanes[0];
-  return lanes[0];
-}
-
-/* How many entries of a leaf are larger than the label's. */
-INLINE double ROW(number_above)(const ROW(leaf) * leaf, compute target) {
-  const GROUP one = G(set)(1), zero = G(set)(0), limit = G(set)(target);
-  GROUP count = zero, other = zero;
-  size_t i = 0;
-  for (; i + 2 * FE_LANES <= leaf->count; i += 2 * FE_LANES) {
-    const GROUP x = LOAD(leaf->x + i), y = LOAD(leaf->x + i + FE_LANES);
-    count = G(add)(count, G(select)(G(less)(limit, x), one, zero));
-    other = G(add)(other, G(select)(G(less)(limit, y), one, zero));
-  }
-  for (; i < leaf->count; i += FE_LANES) {
-    const GROUP x = LOAD_UP_TO(leaf->x + i, leaf->count - i, (compute)-__builtin_inf());
-    count = G(add)(count, G(select)(G(less)(limit, x), one, zero));
-  }
-  count = G(add)(count, other);
-  compute lanes[FE_LANES];
-  double sum = 0;
-  G(store)(lanes, count);
-  for (int k = 0; k < FE_LANES; k++) sum += lanes[k];
-  return sum;
+  ROW(rank_groups)(leaf->x, group, G(set)(target), &ranks);
+  ROW(rank_groups)(odd, FE_LANES, G(set)(target), &ranks);
+  if (end < leaf->count) ROW(rank_groups)(leaf->x + end, leaf->count - end, G(set)(target), &ranks);
+  return ranks;
 }
 
 /* After a leaf whose largest entry is `best`, where the largest before was `before`. */
@@ -100,12 +106,20 @@ INLINE void ROW(rank_leaf)(const ROW(leaf) * leaf, double best, double before, s
                            const fe_state *state, size_t r) {
   double *runner_up = state->part[FE_RUNNER_UP] + r;
   const double target = state->part[FE_TARGET][r];
-  if (best > before) {
-    const double second = ROW(second_of)(leaf, excluded);
-    *runner_up = second > before ? second : before;
-    state->part[FE_PLACE][r] = (double)(leaf->first + excluded);
-  } else if (best > *runner_up) {
-    *runner_up = best;
+  const int raised = best > before, above = best > target;
+  if (!raised && best > *runner_up) *runner_up = best;
+  if (!raised && !above) return;
+  const ROW(ranks) ranks = ROW(ranks_of)(leaf, excluded, (compute)target);
+  compute largest[FE_LANES], counts[FE_LANES];
+  double number = raised && above; /* what is left out */
+  G(store)(largest, ranks.largest);
+  G(store)(counts, ranks.above);
+  for (int i = 0; i < FE_LANES; i++) {
+    largest[0] = largest[i] > largest[0] ? largest[i] : largest[0];
+    number += counts[i];
   }
-  if (best > target) state->part[FE_COUNT][r] += ROW(number_above)(leaf, (compute)target);
+  if (above) state->part[FE_COUNT][r] += number;
+  if (!raised) return;
+  *runner_up = (double)largest[0] > before ? (double)largest[0] : before;
+  state->part[FE_PLACE][r] = (double)(leaf->first + excluded);
 }
