@@ -90,7 +90,7 @@ INLINE pair64 divergence_rest(pair64 x, g64 k) {
   return rest;
 }
 
-INLINE wide64 wide64_exp(pair64 x) {
+OUTLINE wide64 wide64_exp(pair64 x) {
   const g64 k = divergence_binary(x.high);
   const pair64 rest = divergence_rest(x, k);
   const g64 inside = g64_max(rest.high, g64_set(-700)); /* not 0, however large x is */
@@ -181,7 +181,7 @@ INLINE pair64 divergence_difference(pair64 a, pair64 b) {
 }
 
 /* The state for another largest entry: its mass, and `by`, the logarithm of the factor. */
-INLINE pair64 divergence_raise(divergence64 *row, g64 m, const divergence_unit *unit) {
+OUTLINE pair64 divergence_raise(divergence64 *row, g64 m, const divergence_unit *unit) {
   const g64 zero = g64_set(0);
   const pair64 old = {divergence_level(row->largest), zero}, new = {divergence_level(m), zero};
   const pair64 by = divergence_scaled(divergence_difference(old, new), unit, 1);
@@ -196,8 +196,8 @@ INLINE pair64 divergence_raise(divergence64 *row, g64 m, const divergence_unit *
 
 /* What a state's curve becomes for a centre `shift` away, whose mass has been raised by `by` from
  * `mass`, without P (1 + shift), or P phi(shift), which `*rest` takes. */
-INLINE wide64 divergence_moved(const divergence64 *row, g64 mass, pair64 by, pair64 shift,
-                               g64 *rest) {
+OUTLINE wide64 divergence_moved(const divergence64 *row, g64 mass, pair64 by, pair64 shift,
+                                g64 *rest) {
   const g64 zero = g64_set(0), one = g64_set(1), by_now = g64_add(shift.high, shift.low);
   const m64 massive = g64_less(zero, row->mass);
   const m64 near = m64_and(m64_and(g64_less(by_now, one), g64_less(g64_set(-1), by_now)), massive);
@@ -224,8 +224,8 @@ INLINE pair64 divergence_share(pair64 x, g64 share) {
 }
 
 /* One state after another, of the same rows. */
-INLINE divergence64 divergence64_join(divergence64 row, divergence64 more,
-                                      const divergence_unit *unit) {
+OUTLINE divergence64 divergence64_join(divergence64 row, divergence64 more,
+                                       const divergence_unit *unit) {
   const g64 zero = g64_set(0), m = g64_max(row.largest, more.largest);
   const g64 masses[2] = {row.mass, more.mass};
   const pair64 by = divergence_raise(&row, m, unit), more_by = divergence_raise(&more, m, unit);
@@ -276,7 +276,7 @@ static void FE_JOIN(divergence, join, f64, FE_ISA)(const fe_state *state, const 
 }
 
 /* The divergence of what the sums say, in nats. */
-INLINE pair64 divergence64_value(const divergence64 *row) {
+OUTLINE pair64 divergence64_value(const divergence64 *row) {
   const g64 zero = g64_set(0), one = g64_set(1);
   const m64 empty = m64_not(g64_less(zero, row->mass));
   const g64 mass = g64_select(empty, one, row->mass), far = row->curve.exponent;

@@ -29,6 +29,7 @@
 #endif
 
 #define INLINE static inline __attribute__((always_inline))
+#define OUTLINE static __attribute__((noinline)) /* what is called seldom: the compiler's time */
 
 /* The portable path uses 32-byte vectors as well: the compiler splits them as the machine needs. */
 #if defined(__AVX512F__) || defined(FE_PAIRS)

@@ -34,6 +34,8 @@ cdef const fe_measure *table = NULL
 cdef int chosen = 0
 
 include "_views.pxi"
+include "_blocks.pxi"
+include "_results.pxi"
 include "_loops.pxi"
 include "_parallel.pxi"
 include "_reductions.pxi"

@@ -129,8 +129,9 @@ def exact_losses(labels: Any, prob: Any, class_weight: Any, smoothing: float) ->
 @pytest.mark.parametrize("classes", [3, 40, 1000])
 def test_losses_are_accurate(classes: int, dtype: Any, rng: np.random.Generator) -> None:
     """Within 4 ulp: two products of 0.5 + 0.85 and of 2 ulp and of rounded weights, and a sum."""
-    labels = rng.integers(0, classes, 40)
-    prob = rng.dirichlet(np.ones(classes), 40).astype(dtype)
+    rows = 40 if classes < 1000 else 6
+    labels = rng.integers(0, classes, rows)
+    prob = rng.dirichlet(np.ones(classes), rows).astype(dtype)
     class_weight = rng.integers(1, 9, classes) / 4
     for smoothing in (0.0, 0.1, 0.5, 1.0):
         true = exact_losses(labels, prob, class_weight, smoothing)

@@ -1,0 +1,284 @@
+"""Included by _core.pyx: blocks of rows, from memory to the states that the C kernels make of them.
+
+a. Kernels take contiguous entries of one type, or short rows by columns. What lies otherwise is
+   fetched block by block (_views.pxi); nothing as large as the input is ever made.
+b. A block is at most FE_BLOCK_ROWS rows, so that the sums of its rows live on the stack. A row longer
+   than FE_SEGMENT is a block of its own, taken segment by segment and combined in order
+   (csrc/fastent.h says why).
+c. normalize=True reads a block twice: its sums by the measure `total`, then the measure itself,
+   with the inverse sums as pairs. A block is small enough to stay in cache between the two.
+"""
+
+from libc.string cimport strcmp
+from libc.math cimport INFINITY, NAN, fabs, fma, frexp, ldexp, lrint
+
+from fastent._kernels cimport (
+    FE_BLOCK_ROWS, FE_F32, FE_F64, FE_HIGH, FE_INVALID, FE_INVERSE, FE_LARGEST, FE_LOGITS, FE_LOW,
+    FE_NORMALIZE, FE_PARTS, FE_RESULTS, FE_SEGMENT, FE_SHORT, FE_TARGET, fe_allocate, fe_begin,
+    fe_block, fe_isas, fe_map, fe_measure, fe_measure_count, fe_params, fe_release, fe_state, fe_top,
+    fe_top_sort,
+)
+
+cdef enum:
+    STATES_ROOM = 10 * FE_BLOCK_ROWS  # numbers: fewer rows at a time, if a state has more parts
+    LONG_BLOCK = 16384  # entries of a block that is read again
+    FETCHED = 8192  # entries that are fetched at a time: near enough to stay in the first cache
+    TURNED = 16384  # the same where memory is read by columns, which wants long ones
+    MAP_BLOCK = 1024
+    NO_MEMORY = -1
+
+
+cdef int find_measure(const char *name) noexcept nogil:
+    cdef int i
+    for i in range(fe_measure_count):
+        if strcmp(fe_isas[0].measures[i].name, name) == 0:
+            return i
+    return -1
+
+
+cdef int TOTAL = find_measure(b"total")
+cdef int LOGSUMEXP = find_measure(b"logsumexp")
+
+# ---- rows -------------------------------------------------------------------------------------
+
+cdef struct Scratch:
+    bint opened
+    void *buffer[FE_OPERANDS]  # NULL: the operand's own memory is used
+    void *tile
+    void *results  # NULL: entries' results are put where they belong
+    fe_top top
+    Py_ssize_t room  # bytes of each
+    Py_ssize_t rows  # of a block
+    bint by_columns  # rows are neighbours in memory, and the kernel takes them so
+
+
+cdef void close_scratch(Scratch *scratch) noexcept nogil:
+    cdef int k
+    for k in range(FE_OPERANDS):
+        fe_release(scratch.buffer[k], scratch.room)
+    fe_release(scratch.tile, scratch.room)
+    fe_release(scratch.results, scratch.room)
+    fe_release(scratch.top.values, scratch.top.room * sizeof(double))
+    fe_release(scratch.top.places, scratch.top.room * sizeof(int64_t))
+    memset(scratch, 0, sizeof(Scratch))
+
+
+cdef int open_scratch(Scratch *scratch, const fe_measure *measure, const Work *work,
+                      Py_ssize_t rows, bint normalize) noexcept nogil:
+    """Decide what is fetched, and make room for it."""
+    cdef Py_ssize_t n = work.columns, size = work.itemsize, entries = FETCHED
+    cdef bint packed[FE_OPERANDS]
+    cdef bint tile = False, by_columns = False, fetched = False
+    cdef bint again = work.filled or measure.results > 1  # the entries are read more than once
+    cdef int k
+    memset(scratch, 0, sizeof(Scratch))
+    scratch.by_columns = (measure.takes_columns > (n > FE_SHORT) and not normalize and n > 1
+                          and work.top == NULL and rows >= (2 if n <= FE_SHORT else SHORT_RUN))
+    for k in range(work.operands):
+        scratch.by_columns = (scratch.by_columns and work.in_place[k] and work.outer[k] == size
+                              and work.core[k] > 0 and work.core[k] % size == 0)
+        packed[k] = work.in_place[k] and work.core[k] == size
+        if n <= FE_SHORT and rows > 1:
+            packed[k] = packed[k] and work.outer[k] == n * size
+    for k in range(work.operands):
+        packed[k] = packed[k] or scratch.by_columns or n == 0
+        fetched = fetched or not packed[k]
+        if not packed[k] and turned(&work.view[k]):
+            by_columns = True
+            tile = tile or not gathers(&work.view[k], work)
+    if by_columns:
+        entries = TURNED
+    elif not fetched:
+        entries = FE_SEGMENT
+    if again:
+        entries = min(entries, <Py_ssize_t> LONG_BLOCK)
+    scratch.rows = rows_of_states(measure)
+    if (fetched or normalize or again) and n > 0:
+        scratch.rows = max(<Py_ssize_t> 1, min(scratch.rows, entries // n))
+    scratch.opened = True
+    scratch.room = min(<Py_ssize_t> FE_SEGMENT, n * min(rows, scratch.rows)) * size
+    for k in range(work.operands):
+        if not packed[k]:
+            scratch.buffer[k] = fe_allocate(scratch.room)
+    if tile:
+        scratch.tile = fe_allocate(scratch.room)
+    if work.filled and work.core[RESULT] != size:
+        scratch.results = fe_allocate(scratch.room)
+        if scratch.results == NULL:
+            close_scratch(scratch)
+            return NO_MEMORY
+    if work.top != NULL:
+        scratch.top.room = work.top.count
+        scratch.top.values = <double *> fe_allocate(work.top.count * sizeof(double))
+        scratch.top.places = <int64_t *> fe_allocate(work.top.count * sizeof(int64_t))
+        if scratch.top.values == NULL or scratch.top.places == NULL:
+            close_scratch(scratch)
+            return NO_MEMORY
+    for k in range(work.operands):
+        if not packed[k] and scratch.buffer[k] == NULL:
+            close_scratch(scratch)
+            return NO_MEMORY
+    return 0  # without a tile nothing is turned, which is only slower
+
+
+cdef void place(const Work *work, const Scratch *scratch, int k, Py_ssize_t start, Py_ssize_t rows,
+                Py_ssize_t column, Py_ssize_t columns, bint fetched, fe_block *block, int i) noexcept nogil:
+    """Make operand k the i-th of a block: some columns of rows start .. start + rows.
+
+    `fetched` says that the buffer holds them already.
+    """
+    cdef const View *view = &work.view[k]
+    cdef const char *after
+    block.step[i] = 0
+    block.ahead[i].next = NULL
+    if scratch.buffer[k] != NULL:
+        block.ahead[i].next = <const char *> scratch.buffer[k]
+        block.ahead[i].size = 0
+        if not fetched:
+            after = fetch(view, start * work.columns + column, rows * columns,
+                          <char *> scratch.buffer[k], work, <char *> scratch.tile)
+            if not turned(view):
+                block.ahead[i].next = after
+                block.ahead[i].size = view.strides[view.axes - 1]
+        block.operand[i] = scratch.buffer[k]
+        block.stride[i] = columns * work.itemsize
+        return
+    block.operand[i] = row_address(work, k, start) + column * work.core[k]
+    block.stride[i] = work.outer[k]
+    if scratch.by_columns:
+        block.step[i] = work.core[k] // work.itemsize
+
+
+cdef struct States:
+    double memory[STATES_ROOM]
+
+
+cdef Py_ssize_t room_of_states(const fe_measure *measure) noexcept nogil:
+    """How far apart the parts of states are."""
+    return STATES_ROOM // max(measure.parts, 10) // 16 * 16
+
+
+cdef Py_ssize_t rows_of_states(const fe_measure *measure) noexcept nogil:
+    """How many rows a block may have."""
+    return room_of_states(measure) // 16 * 16
+
+
+cdef fe_state state_of(States *states, const fe_measure *measure) noexcept nogil:
+    cdef fe_state state
+    cdef Py_ssize_t room = room_of_states(measure)
+    cdef int k
+    for k in range(FE_PARTS):
+        state.part[k] = states.memory + (k if k < measure.parts else 0) * room
+    return state
+
+
+cdef void begin(const fe_measure *measure, const Work *work, Py_ssize_t start, Py_ssize_t rows,
+                Py_ssize_t room, double *labels, const fe_state *state) noexcept nogil:
+    """Begin `room` states, those of rows start .. start + rows with what their labels pick."""
+    fe_begin(measure, state, room)
+    if work.labelled:
+        fetch_labels(work, start, rows, labels)
+    if measure.picks[measure.operands - 1]:
+        pick_targets(measure, work, start, rows, labels, state)
+
+
+cdef unsigned add_block(const fe_measure *measure, const Work *work, const Scratch *scratch,
+                        int first, Py_ssize_t start, Py_ssize_t rows, bint fetched,
+                        const double **inverse, const fe_params *params, double *labels,
+                        const fe_state *state) noexcept nogil:
+    """Make the state of rows start .. start + rows, segment by segment.
+
+    `first` is the first operand; `fetched` says that the buffers hold this block's first segment.
+    """
+    cdef fe_block block
+    cdef States more_states
+    cdef fe_state more
+    cdef Py_ssize_t n = work.columns, column = 0, room = (rows + 15) // 16 * 16
+    cdef unsigned status = 0
+    cdef int i
+    begin(measure, work, start, rows, room, labels, state)
+    block.rows = rows
+    block.row_length = n
+    while column < n:
+        block.column = column
+        block.columns = min(<Py_ssize_t> FE_SEGMENT, n - column)
+        for i in range(measure.operands):
+            place(work, scratch, first + i, start, rows, column, block.columns,
+                  fetched and n <= FE_SEGMENT, &block, i)
+            if i < 2:
+                block.inverse[i] = inverse[i]
+        if column == 0:
+            status |= measure.accumulate[work.real](&block, params, state)
+        else:
+            more = state_of(&more_states, measure)
+            begin(measure, work, start, rows, room, labels, &more)
+            status |= measure.accumulate[work.real](&block, params, &more)
+            measure.combine[work.real](state, &more, rows, params)
+        column += FE_SEGMENT
+    return status
+
+
+cdef void invert(const double *high, const double *low, Py_ssize_t rows,
+                 double *inverse) noexcept nogil:
+    """What rows of these sums are divided by (FE_INVERSE); 0 or infinity makes its row NaN."""
+    cdef Py_ssize_t r
+    cdef double scale, total
+    cdef int exponent
+    for r in range(rows):
+        exponent = 0
+        if high[r] != 0 and fabs(high[r]) < INFINITY:
+            frexp(high[r], &exponent)
+        total = high[r] if 0 < fabs(high[r]) < INFINITY else NAN
+        scale = ldexp(1.0, -200 * <int> lrint(exponent / 200.0))  # leaves it within 2^-100 .. 2^100
+        inverse[FE_INVERSE * r] = scale
+        inverse[FE_INVERSE * r + 1] = total * scale
+        inverse[FE_INVERSE * r + 2] = low[r] * scale
+        inverse[FE_INVERSE * r + 3] = 1 / inverse[FE_INVERSE * r + 1]
+
+
+cdef double read_one(const View *view, const char *data, const Work *work) noexcept nogil:
+    """Read one entry as kernels do."""
+    cdef double wide
+    cdef float narrow
+    if work.real == FE_F32:
+        view.read(data, work.itemsize, 1, <char *> &narrow)
+        return narrow
+    view.read(data, work.itemsize, 1, <char *> &wide)
+    return wide
+
+
+cdef void fetch_labels(const Work *work, Py_ssize_t first, Py_ssize_t count,
+                       double *labels) noexcept nogil:
+    """Fetch the labels of some rows or elements."""
+    cdef Work read
+    read.real = FE_F64
+    read.itemsize = 8
+    fetch(&work.labels, first, count, <char *> labels, &read, NULL)
+
+
+cdef void pick_targets(const fe_measure *measure, const Work *work, Py_ssize_t start,
+                       Py_ssize_t rows, const double *labels, const fe_state *state) noexcept nogil:
+    """Fetch the entries that the labels of some rows name. Labels are checked before."""
+    cdef Py_ssize_t r
+    cdef int k
+    for k in range(measure.operands):
+        if measure.picks[k] == 0:
+            continue
+        for r in range(rows):
+            if not work.labelled or labels[r] == work.ignored:
+                state.part[measure.picks[k]][r] = NAN
+                continue
+            data = row_address(work, k, start + r) + <Py_ssize_t> labels[r] * work.entry[k]
+            state.part[measure.picks[k]][r] = read_one(&work.view[k], data, work)
+
+
+cdef void clear_ignored(const Work *work, const double *labels, Py_ssize_t rows, int real_type,
+                        char *results) noexcept nogil:
+    """Rows and elements of an ignored label have no loss, whatever they hold."""
+    cdef Py_ssize_t r
+    if work.ignored != work.ignored:
+        return
+    for r in range(rows):
+        if labels[r] == work.ignored:
+            memset(results + r * (4 if real_type == FE_F32 else 8), 0,
+                   4 if real_type == FE_F32 else 8)
