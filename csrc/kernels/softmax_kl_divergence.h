@@ -168,9 +168,14 @@ INLINE divergence_sums NAME(divergence, lane_terms)(const real *a, const real *b
                                                     const divergence_unit *unit,
                                                     const int tempered) {
   divergence_sums sums = divergence_no_sums();
-  for (size_t j = 0; j < n; j++)
-    divergence_term(&sums, LOAD_WIDE(a + j * FE_LANES), LOAD_WIDE(b + j * FE_LANES), from, unit,
-                    tempered, REAL == 32);
+  for (size_t j = 0; j < n;) {
+    const size_t end = n - j < DIVERGENCE_CHAIN ? n : j + DIVERGENCE_CHAIN;
+    divergence_sums part = divergence_no_sums();
+    for (; j < end; j++)
+      divergence_term(&part, LOAD_WIDE(a + j * FE_LANES), LOAD_WIDE(b + j * FE_LANES), from, unit,
+                      tempered, REAL == 32);
+    divergence_add(&sums, &part);
+  }
   return sums;
 }
 
