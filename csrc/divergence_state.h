@@ -82,8 +82,10 @@ INLINE g64 divergence_binary(g64 x) {
 
 /* What is left of x after k log 2; nothing to speak of beside a large x. */
 INLINE pair64 divergence_rest(pair64 x, g64 k) {
-  const g64 high = g64_fnma(k, g64_set(FE_LN2_HIGH), x.high);
-  const g64 low = g64_fnma(k, g64_set(FE_LN2_LOW), x.low);
+  g64 residual; /* of a product that is not exact, as k may be large */
+  const g64 product = g64_two_product(k, g64_set(FE_LN2_HIGH), &residual);
+  const g64 high = g64_sub(x.high, product);
+  const g64 low = g64_fnma(k, g64_set(FE_LN2_LOW), g64_sub(x.low, residual));
   pair64 rest;
   rest.high = g64_two_sum(high, low, &rest.low);
   rest.high = g64_max(g64_min(rest.high, g64_set(700)), g64_set(-746));
