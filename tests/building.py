@@ -41,7 +41,7 @@ def build(
     objects = [job[-1] for job in jobs]
     jobs = [job for job in jobs if not Path(job[-1]).exists()]
     with ThreadPoolExecutor(os.cpu_count()) as pool:
-        for done in pool.map(lambda job: run(job, 900), jobs):
+        for done in pool.map(lambda job: run(job, 1800), jobs):
             assert done.returncode == 0, done.stderr
     target = folder / program
     done = run([*compiler, *extra, *objects, "-lm", "-pthread", "-o", str(target)], 60)

@@ -32,7 +32,7 @@ def digests(printed: str) -> dict[str, str]:
 @needs_compiler
 def test_native(tmp_path: Path) -> None:
     """Every instruction set of this machine, every number of columns."""
-    done = run([str(build(tmp_path, "check_kernels", ["cc"], NATIVE, []))], 120)
+    done = run([str(build(tmp_path, "check_kernels", ["cc"], NATIVE, []))], 300)
     assert done.returncode == 0, done.stdout
     assert [line.split(":")[0] for line in done.stdout.splitlines()] == list(_core.available_isas())
 
@@ -43,7 +43,7 @@ def test_native(tmp_path: Path) -> None:
 def test_avx512_in_pairs(tmp_path: Path) -> None:
     """AVX-512's logic where only AVX2 is: the same bits, as AVX-512's own where that is."""
     program = build(tmp_path, "check_kernels", ["cc"], NATIVE | PAIRS, [])
-    done = run([str(program), "3"], 600)
+    done = run([str(program), "3"], 1200)
     assert done.returncode == 0, done.stdout
     found = digests(done.stdout)
     assert list(found) == [*_core.available_isas(), *PAIRS]
@@ -55,7 +55,7 @@ def test_avx512_in_pairs(tmp_path: Path) -> None:
 def test_sanitized(tmp_path: Path) -> None:
     """No byte outside an operand, no undefined operation."""
     program = build(tmp_path, "check_kernels", ["cc"], NATIVE | PAIRS, [*SANITIZERS, "-O1"])
-    done = run([str(program), "3"], 600)
+    done = run([str(program), "3"], 1200)
     assert done.returncode == 0, done.stdout + done.stderr[-3000:]
 
 
@@ -65,13 +65,13 @@ def test_sanitized(tmp_path: Path) -> None:
 def test_aarch64(tmp_path: Path) -> None:
     """NEON, under an emulator: every eleventh number of columns; its bits are those of AVX2."""
     program = build(tmp_path, "check_kernels", ["aarch64-linux-gnu-gcc"], CROSS, ["-static"])
-    done = run(["qemu-aarch64", str(program), "11"], 600)
+    done = run(["qemu-aarch64", str(program), "11"], 1200)
     assert done.returncode == 0, done.stdout + done.stderr
     found = digests(done.stdout)
     assert list(found) == ["portable", "neon"]
     own = tmp_path / "native"  # objects of the two machines have the same names
     own.mkdir()
-    native = run([str(build(own, "check_kernels", ["cc"], NATIVE, [])), "11"], 120)
+    native = run([str(build(own, "check_kernels", ["cc"], NATIVE, [])), "11"], 300)
     here = digests(native.stdout)
     assert found["portable"] == here["portable"]
     assert found["neon"] == here.get("avx2", here.get("neon"))
