@@ -120,7 +120,7 @@ static void results(const fe_measure *m, fe_real real, const void *p, const void
   /* the last operand of three, as of two, is q */
   fe_block block = {.operand = {p, q}, .rows = rows, .columns = n, .row_length = n};
   if (m->operands == 3) block.operand[1] = p, block.operand[2] = q;
-  for (int i = 0; i < FE_OPERANDS; i++) {
+  for (int i = 0; i < m->operands; i++) {
     block.stride[i] = (ptrdiff_t)(n * size_of(real));
     if (steps != NULL) block.step[i] = steps[i], block.stride[i] = (ptrdiff_t)size_of(real);
   }
