@@ -8,12 +8,14 @@ Metadata is in pyproject.toml. Switches of the environment:
 import os
 import platform
 import tomllib
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy
 from Cython.Build import cythonize
 from Cython.Compiler import Options
 from setuptools import Extension, setup
+from setuptools.command.build_clib import build_clib
 
 VERSION = tomllib.loads(Path("pyproject.toml").read_text(encoding="utf-8"))["project"]["version"]
 X86_64 = platform.machine().lower() in {"x86_64", "amd64"}
@@ -110,9 +112,22 @@ core = Extension(
     ],
 )
 
+
+class BuildSideBySide(build_clib):
+    """Compiles the libraries side by side: an instruction set takes a minute or two."""
+
+    def build_libraries(self, libraries):
+        """Build each as setuptools does; the first error is raised."""
+        build = super().build_libraries
+        with ThreadPoolExecutor(os.cpu_count()) as pool:
+            for _ in pool.map(lambda one: build([one]), libraries):
+                pass
+
+
 Options.warning_errors = True
 
 setup(
     libraries=libraries,
+    cmdclass={"build_clib": BuildSideBySide},
     ext_modules=cythonize([core]),
 )

@@ -10,7 +10,7 @@ from fastent import _core
 from fastent._arrays import Array, as_array
 from fastent._fields import class_axis, fill_fields, lazy_fields, stack_fields
 from fastent._labels import LOGITS_AXIS, check_label_shape, check_labels
-from fastent._lazy import is_lazy
+from fastent._lazy import is_lazy, lazy_operands
 from fastent._plan import Axis, parameters
 from fastent._rows import reduce_rows
 
@@ -169,25 +169,21 @@ def compare_logits(
     [ 0. -1.]
     """
     vector = parameters(COMPARE_LOGITS, base, temperature=temperature)
-    if target is None and isinstance(out, tuple) and len(out) == 5 and out[-1] is not None:
-        raise ValueError("out has room for target_log_prob_change, but there is no target")
     dtypes = (None, None, None, None, BOOL)
     wanted = (target is not None, True, True, True, True)
     names: tuple[str, ...] = ("logits_p", "logits_q")
     if any(map(is_lazy, (logits_p, logits_q, target))):
         call = partial(_compare_block, axis, base, temperature, keepdims, ignore_index)
         operands: tuple[Any, ...] = (logits_p, logits_q)
+        operands = tuple(lazy_operands(operands, names, out))
+        _check_shapes(operands)
         if target is not None:
             operands, names = (target, *operands), ("target", *names)
         fields = lazy_fields(call, operands, names, axis, keepdims, out, dtypes, wanted)
         change, divergence, entropy_p, entropy_q, same = fields
         return LogitComparison(divergence, entropy_p, entropy_q, same, change)
     arrays = (as_array(logits_p, "logits_p"), as_array(logits_q, "logits_q"))
-    if arrays[0].shape != arrays[1].shape:
-        raise ValueError(
-            f"logits_p has shape {arrays[0].shape}, but logits_q {arrays[1].shape}: "
-            "each needs a row for each of the other's"
-        )
+    _check_shapes(arrays)
     position = class_axis(arrays[0], axis)
     labels = None
     if target is not None:
@@ -199,6 +195,15 @@ def compare_logits(
     fields = fill_fields(COMPARE_LOGITS, arrays, names, position, *settings)
     change, divergence, entropy_p, entropy_q, same = fields
     return LogitComparison(divergence, entropy_p, entropy_q, same, change)
+
+
+def _check_shapes(logits: Sequence[Any]) -> None:
+    """Raise a ValueError unless both have the same rows."""
+    if logits[0].shape != logits[1].shape:
+        raise ValueError(
+            f"logits_p has shape {logits[0].shape}, but logits_q {logits[1].shape}: "
+            "each needs a row for each of the other's"
+        )
 
 
 def _compare_block(

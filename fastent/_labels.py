@@ -43,8 +43,9 @@ def check_labels(
         return
     place = np.unravel_index(int(np.argmax(bad)), bad.shape)
     index = int(place[0]) if len(place) == 1 else tuple(int(i) for i in place)
+    which = name if labels.ndim == 0 else f"{name}: element {index}"
     raise ValueError(
-        f"{name}: element {index} is {labels[place]}, but there are {classes} classes, "
+        f"{which} is {labels[place]}, but there are {classes} classes, "
         f"0 to {classes - 1} ({reason})"
     )
 

@@ -284,6 +284,8 @@ def test_errors() -> None:
         fe.compare_logits(x[:, :0], x[:, :0])
     with pytest.raises(ValueError, match="logits_q"):
         fe.softmax_kl_divergence(x, np.zeros((2, 4)))
+    with pytest.raises(ValueError, match="target is 3, but there are 3 classes"):
+        fe.compare_logits(x[0], x[0], 3)
     ignored = fe.compare_logits(x + np.arange(3), x, [-1, 2], ignore_index=-1)
     assert ignored.target_log_prob_change[0] == 0
 
@@ -306,6 +308,8 @@ def test_lazy(rng: np.random.Generator) -> None:
     assert all(hasattr(field, "compute") for field in lazy)
     same([field.compute() for field in lazy], fe.compare_logits(x, y, labels))
     assert fe.compare_logits(a, b).target_log_prob_change is None
+    with pytest.raises(ValueError, match=r"logits_p has shape \(30, 12\), but logits_q \(30, 11\)"):
+        fe.compare_logits(a, b[:, 1:])
     mean = fe.softmax_kl_divergence(a, b, reduction="mean").compute()
     np.testing.assert_allclose(mean, fe.softmax_kl_divergence(x, y, reduction="mean"), rtol=1e-15)
 

@@ -9,7 +9,7 @@
  *   where it stands in b alone; one +inf is certainty; several, no entry above -inf, and NaN give
  *   NaN; but rows of length 0 give 0.
  * Accumulation: leaf by leaf around the mean so far, or d of the largest a; divergence_state.h says
- *   how leaves are joined. A leaf whose mean is so far away that three bits would be lost is done
+ *   how leaves are joined. A leaf whose mean is so far away that two bits would be lost is done
  *   again around its own. Everything is in doubles, which is what float32 needs here as well.
  */
 
@@ -150,7 +150,7 @@ static void NAME(divergence, leaf)(const real *a, const real *b, size_t n,
   const divergence64 joined = divergence64_join(divergence64_load(&one, 0), more, unit);
   divergence64_store(&joined, &one, 0);
   for (int k = 0; k < FE_TARGET; k++)
-    if (k != FE_AT_CERTAIN && k != FE_COUNT) state->part[k][r] = lanes[k][0];
+    if (k != FE_AT_CERTAIN && k != FE_CERTAIN_P) state->part[k][r] = lanes[k][0];
   if (q > state->part[FE_LARGEST_Q][r]) state->part[FE_LARGEST_Q][r] = q;
 }
 
@@ -252,7 +252,7 @@ static void NAME(divergence, short_rows)(const fe_block *block, const divergence
         continue;
       }
       for (int k = 0; k < FE_TARGET; k++)
-        if (k != FE_AT_CERTAIN && k != FE_COUNT) state->part[k][r + i] = lanes[k][i];
+        if (k != FE_AT_CERTAIN && k != FE_CERTAIN_P) state->part[k][r + i] = lanes[k][i];
       state->part[FE_LARGEST_Q][r + i] = lanes[FE_LARGEST_Q][i];
     }
   }
