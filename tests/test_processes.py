@@ -64,8 +64,8 @@ def test_handlers_that_do_not_raise() -> None:
 import os, signal, threading, numpy as np, fastent as fe
 seen = []
 signal.signal(signal.SIGUSR1, lambda *_: seen.append(fe.entropy([0.5, 0.5], base=2)))
-threading.Timer(0.2, os.kill, (os.getpid(), signal.SIGUSR1)).start()
-p = np.broadcast_to(np.full((1, 1000), 0.001), (500_000, 1000))
+threading.Timer(0.05, os.kill, (os.getpid(), signal.SIGUSR1)).start()
+p = np.broadcast_to(np.full((1, 1000), 0.001), (3_000_000, 1000))  # half a second and more
 mean = fe.entropy(p, reduction="mean")
 print(seen, round(float(mean), 6))
 """
