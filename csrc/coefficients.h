@@ -83,4 +83,14 @@ static const double FE_EXP_F64[11] = {
     0x1.1f9df6bb96984p-29,
 };
 
+/* the same, its error relative to itself; relative error of the fit 2^-28.5. */
+static const float FE_PHI_F32[6] = {
+    0x1.0000000000000p-1f,
+    0x1.5555560000000p-3f,
+    0x1.5554ea0000000p-5f,
+    0x1.11114c0000000p-7f,
+    0x1.6d42da0000000p-10f,
+    0x1.a072c80000000p-13f,
+};
+
 #endif

@@ -7,7 +7,7 @@
  *   FE_CURVE       C, the sum of E_j phi(w_j), w_j = (d_j - c)/T, phi(w) = e^w - 1 - w >= 0
  *   FE_EXPONENT    C is to be multiplied by 2 to this power: 0 but for rows that are far apart
  *   FE_LOST        the largest a_j where b_j = -inf: that p has, and q has not
- *   FE_LARGEST_Q   the largest b below +inf
+ *   FE_LARGEST_Q   the largest b below +inf, or any where all are finite and near
  *   FE_CERTAIN_P   number of a_j = +inf, FE_CERTAIN_Q of b_j = +inf
  *   FE_AT_CERTAIN  1 for each b_j = +inf where a_j is finite, 2 where a_j = +inf
  *
@@ -44,6 +44,7 @@ enum {
 typedef struct {
   double rate, rate_low;
   int tempered;
+  logits_unit logits;
 } divergence_unit;
 
 INLINE divergence_unit divergence_unit_of(const fe_params *params) {
@@ -51,7 +52,7 @@ INLINE divergence_unit divergence_unit_of(const fe_params *params) {
   g64 residual;
   const g64 product = g64_two_product(g64_set(rate), g64_set(params->temperature), &residual);
   const double rest = (1 - product.v[0][0]) - residual.v[0][0];
-  return (divergence_unit){rate, rest * rate, params->temperature != 1};
+  return (divergence_unit){rate, rest * rate, params->temperature != 1, logits_unit_of(params)};
 }
 
 /* x/T */
@@ -166,6 +167,48 @@ INLINE void divergence64_store(const divergence64 *row, const fe_state *state, s
   g64_store(state->part[FE_CENTRE_LOW] + r, row->centre.low);
   g64_store(state->part[FE_CURVE] + r, row->curve.value);
   g64_store(state->part[FE_EXPONENT] + r, row->curve.exponent);
+}
+
+/* Of no entry. */
+INLINE divergence64 divergence64_none(void) {
+  const g64 zero = g64_set(0);
+  return (divergence64){g64_set(-__builtin_inf()), zero, {zero, zero}, {zero, zero}};
+}
+
+/* Row r in every lane. */
+INLINE divergence64 divergence64_spread(const fe_state *state, size_t r) {
+  return (divergence64){
+      g64_set(state->part[FE_LARGEST][r]),
+      g64_set(state->part[FE_MASS][r]),
+      {g64_set(state->part[FE_CENTRE_HIGH][r]), g64_set(state->part[FE_CENTRE_LOW][r])},
+      {g64_set(state->part[FE_CURVE][r]), g64_set(state->part[FE_EXPONENT][r])}};
+}
+
+/* Row `at` of a state becomes row r of another. */
+INLINE void divergence64_copy(const fe_state *from, size_t at, const fe_state *state, size_t r) {
+  static const int parts[] = {FE_LARGEST,    FE_MASS,  FE_CENTRE_HIGH,
+                              FE_CENTRE_LOW, FE_CURVE, FE_EXPONENT};
+  for (int k = 0; k < 6; k++) state->part[parts[k]][r] = from->part[parts[k]][at];
+}
+
+/* States of sixteen rows that are in nobody's block yet. */
+typedef struct {
+  double part[FE_SCORE_PARTS][FE_LANES];
+} divergence_lanes;
+
+INLINE fe_state divergence_lanes_state(divergence_lanes *lanes) {
+  fe_state state;
+  for (int k = 0; k < FE_PARTS; k++) state.part[k] = lanes->part[k < FE_SCORE_PARTS ? k : 0];
+  return state;
+}
+
+INLINE divergence64 divergence64_select(m64 m, const divergence64 *a, const divergence64 *b) {
+  return (divergence64){
+      g64_select(m, a->largest, b->largest),
+      g64_select(m, a->mass, b->mass),
+      {g64_select(m, a->centre.high, b->centre.high), g64_select(m, a->centre.low, b->centre.low)},
+      {g64_select(m, a->curve.value, b->curve.value),
+       g64_select(m, a->curve.exponent, b->curve.exponent)}};
 }
 
 /* m, or 0 where that is infinite: where exponentials are counted from. */

@@ -3,6 +3,7 @@
 
 #include "finish.h"
 #include "logits_state.h"
+#include "logits_exponential.h"
 #include "select.h"
 #include "logits_finish.h"
 #include "kernels/surprisal.h"

@@ -38,14 +38,6 @@
 
 enum { ROW(takes_columns) = OPERANDS < 3 };
 
-/* What the loop over the entries of a row needs. */
-typedef struct {
-  compute inverse, high, low, rate; /* of x = n (T log 2) + r T */
-  compute magic;                    /* that adds to n what makes it the exponent */
-  compute lowest;                   /* the exponential is a normal number from here on */
-  compute largest;
-} ROW(shift);
-
 typedef struct {
   g64 sum, low, distance, weight, count;
   GROUP largest, smallest; /* of the next leaf */
@@ -56,56 +48,6 @@ INLINE ROW(sums) ROW(no_sums)(void) {
   const g64 zero = g64_set(0);
   const GROUP infinity = G(set)((compute)__builtin_inf());
   return (ROW(sums)){zero, zero, zero, zero, zero, G(sub)(G(set)(0), infinity), infinity, infinity};
-}
-
-INLINE double ROW(magic_of)(void) { return LOGITS_MAGIC + LOGITS_BIAS + LOGITS_HEAD; }
-INLINE double ROW(least_of)(void) { return -(LOGITS_BIAS - 2 + LOGITS_HEAD); } /* of n - k */
-
-INLINE ROW(shift) ROW(shift_of)(double largest, double k, const logits_unit *unit) {
-  const double product = unit->high + unit->low; /* T log 2 */
-  const compute high = sizeof(compute) == 4 ? (compute)product : (compute)unit->high;
-  ROW(shift) s;
-  s.inverse = (compute)unit->inverse;
-  s.high = high;
-  s.low = (compute)((unit->high - (double)high) + unit->low);
-  s.rate = (compute)unit->rate;
-  s.magic = (compute)(ROW(magic_of)() - k);
-  s.lowest = (compute)((k + ROW(least_of)()) * product);
-  s.largest = (compute)largest;
-  return s;
-}
-
-/* What is lost in a product. */
-INLINE GROUP ROW(residual)(GROUP a, GROUP b) {
-#if FE_FMA
-  return G(fms)(a, b, G(mul)(a, b));
-#else
-  g64 residual;
-  g64_two_product(a, b, &residual);
-  return residual;
-#endif
-}
-
-/* e^((x - s)/T) 2^LOGITS_HEAD = the result times *scale, to which *tail is to be added if EXACT. */
-INLINE GROUP ROW(exponential)(GROUP x, GROUP magic, const ROW(shift) * s, const int tempered,
-                              GROUP *scale, GROUP *tail) {
-  const GROUP one = G(set)(1);
-  const GROUP shifted = G(fma)(x, G(set)(s->inverse), magic), n = G(sub)(shifted, magic);
-  const GROUP rate = G(set)(s->rate);
-  const GROUP near = G(fnma)(n, G(set)(s->high), x), low = G(set)(s->low);
-  GROUP r = G(fnma)(n, low, near), rest = G(sub)(near, near);
-  *scale = G(as_exponent)(shifted);
-  if (EXACT) rest = G(sub)(G(sub)(near, r), G(mul)(n, low));
-  if (EXACT && tempered) rest = G(fma)(rest, rate, ROW(residual)(r, rate));
-  if (tempered) r = G(mul)(r, rate);
-  const GROUP q = G(polynomial)(r, LOGITS_EXP, LOGITS_EXP_COUNT);
-  if (EXACT) {
-    const GROUP sum = G(add)(one, r), residual = G(sub)(r, G(sub)(sum, one));
-    *tail = G(fma)(G(mul)(r, r), q, G(add)(residual, rest));
-    return sum;
-  }
-  *tail = rest;
-  return G(fma)(G(fma)(q, r, one), r, one);
 }
 
 typedef struct {
@@ -119,9 +61,11 @@ INLINE ROW(chain) ROW(new_chain)(void) {
 
 /* Adds a group of entries. */
 INLINE void ROW(term)(ROW(chain) * chain, GROUP x, GROUP t, GROUP largest, GROUP magic,
-                      GROUP lowest, const ROW(shift) * s, const int tempered, const int clamped) {
+                      GROUP lowest, const NAME(logits, shift) * s, const int tempered,
+                      const int clamped) {
   const GROUP zero = G(set)(0), inside = clamped ? G(max)(lowest, x) : x;
-  GROUP scale, tail, e = ROW(exponential)(inside, magic, s, tempered, &scale, &tail);
+  GROUP scale, tail,
+      e = NAME(logits, exponential)(inside, magic, s, tempered, EXACT, &scale, &tail);
   if (clamped) scale = G(select)(G(less)(x, lowest), zero, scale);
   if (DISTANCES && !TARGETS) {
     const GROUP term = G(mul)(e, scale);
@@ -177,8 +121,8 @@ INLINE void ROW(lift)(ROW(sums) * sums) {
 
 /* The terms of some groups, and the bounds of as many of the next leaf, `step` entries apart. */
 INLINE void ROW(groups)(const real *x, const real *t, size_t groups, const fe_ahead *ahead,
-                        const real *next, size_t step, const ROW(shift) * s, const int tempered,
-                        const int clamped, ROW(sums) * sums) {
+                        const real *next, size_t step, const NAME(logits, shift) * s,
+                        const int tempered, const int clamped, ROW(sums) * sums) {
   const GROUP magic = G(set)(s->magic), lowest = G(set)(s->lowest);
   const GROUP largest = G(set)(s->largest);
   GROUP next_largest = sums->largest, next_smallest = sums->smallest, target = sums->target;
@@ -203,7 +147,7 @@ INLINE void ROW(groups)(const real *x, const real *t, size_t groups, const fe_ah
 }
 
 static void ROW(terms)(const real *x, const real *t, size_t groups, const fe_ahead *ahead,
-                       const real *next, size_t step, const ROW(shift) * s, int clamped,
+                       const real *next, size_t step, const NAME(logits, shift) * s, int clamped,
                        ROW(sums) * sums) {
   const int tempered = s->rate < 1 || s->rate > 1;
   if (tempered && clamped) ROW(groups)(x, t, groups, ahead, next, step, s, 1, 1, sums);
@@ -246,7 +190,7 @@ INLINE ROW(bounds) ROW(bounds_of)(const ROW(leaf) * leaf, size_t from, const ROW
 
 /* Groups from .. to of a leaf, and those of the next leaf, of which `both` are whole. */
 INLINE void ROW(piece)(const ROW(leaf) * leaf, size_t from, size_t to, const ROW(leaf) * next,
-                       const ROW(shift) * s, int clamped, ROW(sums) * sums) {
+                       const NAME(logits, shift) * s, int clamped, ROW(sums) * sums) {
   const size_t both = next->count / FE_LANES;
   while (from < to) {
     const size_t end = from < both && both < to ? both : to, i = from * FE_LANES;
@@ -262,14 +206,14 @@ INLINE void ROW(piece)(const ROW(leaf) * leaf, size_t from, size_t to, const ROW
 
 /* A group that is not whole, or of which an entry is left out. */
 INLINE void ROW(odd_group)(const ROW(leaf) * leaf, size_t group, size_t excluded,
-                           const ROW(leaf) * next, const ROW(shift) * s, ROW(sums) * sums) {
+                           const ROW(leaf) * next, const NAME(logits, shift) * s,
+                           ROW(sums) * sums) {
   real x[2 * FE_LANES], t[FE_LANES];
   const size_t first = group * FE_LANES, left = leaf->count - first, both = next->count / FE_LANES;
-  for (size_t i = 0; i < FE_LANES; i++) {
-    const int inside = i < left && first + i != excluded;
-    x[i] = inside ? leaf->x[first + i] : (real)-__builtin_inf();
-    t[i] = TARGETS && inside ? leaf->t[first + i] : 0;
-  }
+  STORE(x, LOAD_UP_TO(leaf->x + first, left, (real)-__builtin_inf()));
+  STORE(t, TARGETS ? LOAD_UP_TO(leaf->t + first, left, 0) : G(set)(0));
+  if (excluded - first < FE_LANES)
+    x[excluded - first] = (real)-__builtin_inf(), t[excluded - first] = 0;
   const fe_ahead nowhere[2] = {{(const char *)x, 0}, {(const char *)x, 0}};
   const real *other = group < both ? next->x + first : both > 0 ? next->x : x;
   ROW(terms)(x, t, 1, nowhere, other, 0, s, 1, sums);
@@ -306,7 +250,7 @@ static unsigned ROW(add_leaf)(const ROW(leaf) * given, const ROW(leaf) * next, R
     const int far = !(__builtin_fabs(scaled) < LOGITS_FAR);
     const double k =
         far ? 0 : logits_exponent(g64_set(m), g64_less(g64_set(0), g64_set(0)), unit).v[0][0];
-    const ROW(shift) s = ROW(shift_of)(far ? 0 : m, k, unit);
+    const NAME(logits, shift) s = NAME(logits, shift_of)(far ? 0 : m, k, unit);
     const int clamped = far || !(bounds->smallest >= s.lowest);
     if (far) {
       for (size_t i = 0; i < leaf.count; i++)

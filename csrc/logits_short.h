@@ -29,16 +29,6 @@ INLINE ROW(leaf) ROW(leaf_at)(const fe_block *block, size_t r, size_t i) {
   return leaf;
 }
 
-INLINE GROUP ROW(narrow)(g64 x) {
-#if REAL == 32 && FE_FMA
-  float lanes[FE_LANES];
-  g64_store_float(lanes, x);
-  return g32_load(lanes);
-#else
-  return x;
-#endif
-}
-
 /* Rows whose entries lie x_step and t_step apart, `left` of them to be kept. */
 typedef struct {
   const real *x, *t;
@@ -48,7 +38,7 @@ typedef struct {
 } ROW(lanes);
 
 INLINE void ROW(lane_terms)(const ROW(lanes) * rows, GROUP largest, GROUP magic, GROUP lowest,
-                            const ROW(shift) * s, const int tempered, ROW(sums) * sums,
+                            const NAME(logits, shift) * s, const int tempered, ROW(sums) * sums,
                             GROUP *count) {
   const GROUP zero = G(set)(0), one = G(set)(1), minus = G(set)((compute)-__builtin_inf());
   ROW(chain) chain = ROW(new_chain)();
@@ -76,7 +66,7 @@ INLINE void ROW(lane_terms)(const ROW(lanes) * rows, GROUP largest, GROUP magic,
 INLINE void ROW(rank_lanes)(const ROW(lanes) * rows, GROUP largest, GROUP count,
                             const fe_state *state, size_t r) {
   const GROUP zero = G(set)(0), one = G(set)(1), none = G(set)((compute)-__builtin_inf());
-  const GROUP target = ROW(narrow)(g64_load(state->part[FE_TARGET] + r));
+  const GROUP target = NAME(logits, narrow)(g64_load(state->part[FE_TARGET] + r));
   GROUP second = none, place = G(set)(FE_SHORT), above = zero;
   for (size_t j = 0; j < rows->n; j++) {
     const GROUP x = LOAD(rows->x + j * rows->x_step), at = G(set)((compute)j);
@@ -103,10 +93,9 @@ static unsigned ROW(sixteen)(const ROW(lanes) * rows, const logits_unit *unit,
   const g64 m = WIDEN(largest);
   const m64 far = logits_far(m, unit);
   const g64 k = logits_exponent(m, far, unit);
-  const ROW(shift) s = ROW(shift_of)(0, 0, unit);
-  const GROUP magic = ROW(narrow)(g64_sub(g64_set(ROW(magic_of)()), k));
-  const GROUP lowest =
-      ROW(narrow)(g64_mul(g64_add(k, g64_set(ROW(least_of)())), g64_set(unit->high + unit->low)));
+  const NAME(logits, shift) s = NAME(logits, shift_of)(0, 0, unit);
+  const GROUP magic = NAME(logits, magic_of)(k);
+  const GROUP lowest = NAME(logits, lowest_of)(k, unit);
   ROW(sums) sums = ROW(no_sums)();
   if (s.rate < 1 || s.rate > 1) ROW(lane_terms)(rows, largest, magic, lowest, &s, 1, &sums, &count);
   else ROW(lane_terms)(rows, largest, magic, lowest, &s, 0, &sums, &count);

@@ -136,6 +136,8 @@ def main() -> None:
     for name, count, ctype in (("FE_EXP_F32", 5, "float"), ("FE_EXP_F64", 11, "double")):
         fit, worst = remez(exp_tail, lambda r: r**2 + mp.mpf("1e-30"), -half_ln2, half_ln2, count)
         show(name, "(e^r - 1 - r)/r^2 for |r| <= log(2)/2", fit, worst, ctype)
+    fit, worst = remez(exp_tail, lambda r: 1 / exp_tail(r), -half_ln2, half_ln2, 6)
+    show("FE_PHI_F32", "the same, its error relative to itself", fit, worst, "float")
     print("\n#endif")
 
 

@@ -63,7 +63,7 @@ INLINE void NAME(softmax, put)(real *out, size_t left, GROUP y) {
   memcpy(out, last, left * sizeof(real));
 }
 
-INLINE void NAME(softmax, row)(const real *x, size_t n, const NAME(logsumexp, shift) * s,
+INLINE void NAME(softmax, row)(const real *x, size_t n, const NAME(logits, shift) * s,
                                double inverse, double rest, const compute largest,
                                const int tempered, const int far, real *out) {
   const compute high = (compute)inverse, low = (compute)((inverse - (double)high) + rest);
@@ -74,7 +74,7 @@ INLINE void NAME(softmax, row)(const real *x, size_t n, const NAME(logsumexp, sh
     GROUP a = LOAD_UP_TO(x + i, n - i, 0), scale, tail;
     if (far) a = G(select)(G(equal)(a, m), zero, G(sub)(a, m));
     const GROUP e =
-        NAME(logsumexp, exponential)(G(max)(lowest, a), magic, s, tempered, &scale, &tail);
+        NAME(logits, exponential)(G(max)(lowest, a), magic, s, tempered, 1, &scale, &tail);
     scale = G(select)(G(less)(a, lowest), zero, scale);
     const GROUP term = G(mul)(e, scale);
     const GROUP y = G(fma)(term, ih, G(fma)(term, il, G(mul)(G(mul)(tail, scale), ih)));
@@ -93,7 +93,7 @@ static void NAME(softmax, spread)(const fe_block *block, const fe_params *params
     const double m = state->part[FE_LARGEST][r];
     const double inverse = state->part[FE_HIGH][r], rest = state->part[FE_LOW][r];
     const int far = !(__builtin_fabs(m * unit.inverse) < LOGITS_FAR);
-    const NAME(logsumexp, shift) s = NAME(logsumexp, shift_of)(0, state->part[FE_COUNT][r], &unit);
+    const NAME(logits, shift) s = NAME(logits, shift_of)(0, state->part[FE_COUNT][r], &unit);
     if (far) NAME(softmax, row)(x, block->columns, &s, inverse, rest, (compute)m, 1, 1, to);
     else if (s.rate < 1 || s.rate > 1)
       NAME(softmax, row)(x, block->columns, &s, inverse, rest, 0, 1, 0, to);
