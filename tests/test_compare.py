@@ -54,6 +54,36 @@ def same(got: Any, want: Any) -> None:
             np.testing.assert_array_equal(one, other, strict=True, err_msg=name)
 
 
+@pytest.mark.parametrize("n", [2, 10, 256, 257, 1030, 4096, 4112, 9001])
+def test_floats_as_doubles(n: int, rng: np.random.Generator) -> None:
+    """Whatever float arithmetic can do, and what is left to doubles: one answer, in any company."""
+    x = rng.standard_normal((48, n)).astype(np.float32)
+    y = x + np.float32(0.2) * rng.standard_normal((48, n), dtype=np.float32)
+    for row, width in enumerate((1e-6, 0.3, 5, 39, 39.9, 40, 40.1, 87, 300)):
+        y[row, rng.integers(n)] += np.float32(width)
+        y[row + 10, rng.integers(n)] -= np.float32(width)
+    for row, depth in enumerate((60, 80, 100, 127, 128, 129, 1e3)):
+        x[row + 20, rng.integers(n)] -= np.float32(depth)
+    y[30:33] += np.array([[1e4], [-3e4], [1e6]], np.float32)
+    x[33], y[33] = y[30], x[30]
+    x[34:36] *= np.array([[1e5], [1e6]], np.float32)
+    y[36] = x[36]
+    x[37, 0], x[38, 0], y[39, 0] = -np.inf, np.inf, -np.inf
+    x[40, n - 1], y[41, n - 1] = np.nan, np.nan
+    for temperature in (1.0, 0.7, 30.0):
+        got = fe.softmax_kl_divergence(x, y, temperature=temperature)
+        want = fe.softmax_kl_divergence(
+            x.astype(np.float64), y.astype(np.float64), temperature=temperature
+        )
+        np.testing.assert_allclose(got, want, rtol=bound(np.float32), atol=1e-45)
+        assert got[36] == 0
+        alone = [
+            fe.softmax_kl_divergence(a, b, temperature=temperature)
+            for a, b in zip(x, y, strict=True)
+        ]
+        np.testing.assert_array_equal(got, np.array(alone, np.float32))
+
+
 @pytest.mark.parametrize("family", LOGITS)
 def test_accurate(family: str, dtype: Any, rng: np.random.Generator) -> None:
     """Every kind of pair of rows; divergences down to 1e-100, or the smallest normal number."""
