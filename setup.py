@@ -79,6 +79,7 @@ def library(name: str, source: str, flags: list[str]) -> tuple[str, dict[str, ob
 libraries = [
     library("dispatch", "csrc/dispatch.c", [f"-DFE_BUILD_{name.upper()}" for name in ISAS]),
     library("memory", "csrc/memory.c", []),
+    library("state", "csrc/state.c", []),
     library("top", "csrc/top.c", []),
     library("threads", "csrc/threads.c", ["-pthread"]),
     *(library(name, f"csrc/isa_{name}.c", flags) for name, flags in ISAS.items()),
@@ -93,6 +94,7 @@ core = Extension(
         "fastent_threads",
         "fastent_memory",
         *(f"fastent_{name}" for name in ISAS),
+        "fastent_state",
     ],
     define_macros=[
         ("FE_VERSION", f'"{VERSION}"'),  # to read it from the metadata takes 30 ms at import

@@ -123,7 +123,7 @@ def built(
     """Compile the program and the kernels of these instruction sets, and link them."""
     own: dict[str, Sequence[str]] = {f"csrc/isa_{name}.c": isas[name] for name in isas}
     own["csrc/dispatch.c"] = [f"-DFE_BUILD_{name.upper()}" for name in isas]
-    own["csrc/top.c"] = own[PROGRAM] = []
+    own["csrc/state.c"] = own["csrc/top.c"] = own[PROGRAM] = []
     flags = [*build.flags.split(), "-Wall", "-Wextra", "-Werror", "-Wno-psabi", "-Icsrc"]
     jobs = [
         [*compiler, *flags, *more, "-c", source, "-o", f"{folder / Path(source).stem}.o"]

@@ -428,6 +428,11 @@ cdef int real_of(cnp.ndarray out) except -1:
 measures = {m.name: m for m in map(Measure, range(fe_measure_count))}
 
 
+def kernel_tables():
+    """Return where fe_isas is, fe_isa_count and fe_measure_count: for the check of the kernels."""
+    return <size_t> &fe_isas[0], fe_isa_count, fe_measure_count
+
+
 def bounds():
     """Largest errors of each measure, float32 and float64: ulps if at least 0.5, else relative."""
     return {name: measure.bounds for name, measure in measures.items()}

@@ -33,7 +33,7 @@ def build(
         flags.remove("-fno-schedule-insns2")
     own = {f"csrc/isa_{name}.c": own.split() for name, own in isas.items()}
     own["csrc/dispatch.c"] = [f"-DFE_BUILD_{name.upper()}" for name in isas]
-    own["csrc/top.c"] = own[f"tests/kernels/{program}.c"] = []
+    own["csrc/state.c"] = own["csrc/top.c"] = own[f"tests/kernels/{program}.c"] = []
     jobs = [
         [*compiler, *flags, *more, "-Icsrc", "-c", source, "-o", f"{folder / Path(source).stem}.o"]
         for source, more in own.items()

@@ -1,4 +1,4 @@
-"""Build the programs of tests/kernels and run them: here, sanitized, and as aarch64.
+"""Build the programs of tests/kernels and run them: on what is installed, sanitized, as aarch64.
 
 check_kernels.c holds every instruction set against the portable one and against itself, between
 guard pages; prove_float32.c and prove_samples.c hold the pointwise kernels against the C library.
@@ -10,6 +10,7 @@ import itertools
 import re
 import shutil
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -19,6 +20,14 @@ from fastent import _core
 
 SANITIZERS = ["-fsanitize=address,undefined", "-fno-sanitize-recover=undefined", "-g1"]
 CROSS = {"portable": "", "neon": "-DFE_NEON"}
+
+CALL = """
+import ctypes, sys
+from fastent import _core
+table, isas, measures = _core.kernel_tables()
+check = ctypes.CDLL(sys.argv[1]).check_kernels
+sys.exit(check(ctypes.c_void_p(table), isas, measures, 1))
+"""
 
 needs_compiler = pytest.mark.skipif(shutil.which("cc") is None, reason="no C compiler")
 
@@ -30,10 +39,15 @@ def digests(printed: str) -> dict[str, str]:
 
 
 @needs_compiler
-def test_native(tmp_path: Path) -> None:
-    """Every instruction set of this machine, every number of columns."""
-    done = run([str(build(tmp_path, "check_kernels", ["cc"], NATIVE, []))], 300)
-    assert done.returncode == 0, done.stdout
+def test_installed(tmp_path: Path) -> None:
+    """The kernels of the installed extension: every instruction set, every number of columns."""
+    library = tmp_path / "check_kernels.so"
+    flags = ["-O2", "-std=gnu11", "-shared", "-fPIC", "-DCHECK_LOADED", "-Icsrc"]
+    sources = ["tests/kernels/check_kernels.c", "csrc/state.c"]
+    built = run(["cc", *flags, *sources, "-lm", "-o", str(library)], 60)
+    assert built.returncode == 0, built.stderr
+    done = run([sys.executable, "-P", "-c", CALL, str(library)], 300)
+    assert done.returncode == 0, done.stdout + done.stderr
     assert [line.split(":")[0] for line in done.stdout.splitlines()] == list(_core.available_isas())
 
 

@@ -7,8 +7,9 @@
  *   memory            operands end where a page begins that may not be touched, or begin where one
  *                     ends; every number of columns from 0 to 130, and some around each limit
  *
- * Built and run by tests/test_kernels.py, with sanitizers, and for aarch64 under an emulator.
- * An argument of k checks every k-th number of columns. Prints one line an instruction set, with a
+ * Built and run by tests/test_kernels.py: as a library, which is given the kernels of the installed
+ * extension; with kernels of its own, sanitized, and for aarch64 under an emulator. An argument of
+ * k checks every k-th number of columns. Prints one line an instruction set, with a
  * digest of all its results; ends non-zero at the first difference, which it prints. */
 #include <math.h>
 #include <stdio.h>
@@ -18,6 +19,8 @@
 #include <unistd.h>
 
 #include "fastent.h"
+
+static const fe_isa *isas; /* what is checked */
 
 #define MOST (3 * 4096 + 40) /* entries of a row */
 #define MOST_ROWS 19
@@ -102,8 +105,8 @@ static int near(double a, double b, const fe_measure *m, fe_real real, double ma
 
 /* Instruction sets with FMA give the same bits: those after avx2, which come later in the list. */
 static const fe_measure *twin_of(const fe_isa *isa, const fe_measure *m) {
-  for (int k = 0; &fe_isas[k] < isa; k++)
-    if (strcmp(fe_isas[k].name, "avx2") == 0) return &fe_isas[k].measures[m - isa->measures];
+  for (int k = 0; &isas[k] < isa; k++)
+    if (strcmp(isas[k].name, "avx2") == 0) return &isas[k].measures[m - isa->measures];
   return NULL;
 }
 
@@ -253,7 +256,7 @@ static void check_reads(const fe_isa *isa, char **memory) {
       for (fe_real real = FE_F32; real < FE_REALS; real++)
         for (size_t n = 1; n < 70; n++) {
           const fe_read read = isa->read[(kind * 2 + swapped) * 2 + real];
-          const fe_read one = fe_isas[0].read[(kind * 2 + swapped) * 2 + real];
+          const fe_read one = isas[0].read[(kind * 2 + swapped) * 2 + real];
           char *from = memory[0] + PAGES - n * sizes[kind],
                *out = memory[1] + PAGES - n * size_of(real);
           char *back = memory[2] + PAGES - n * size_of(real);
@@ -290,24 +293,26 @@ static void check_gathers(const fe_isa *isa, char **memory) {
       }
 }
 
-int main(int argc, char **argv) {
-  const size_t every = argc > 1 ? (size_t)atoi(argv[1]) : 1; /* this many columns apart */
+/* Checks numbers of columns that are `every` apart. */
+int check_kernels(const fe_isa *table, int isa_count, int measure_count, int every);
+int check_kernels(const fe_isa *table, int isa_count, int measure_count, int every) {
   const size_t more[] = {255, 256, 257, 1000, 4095, 4096, 4097, MOST};
   const double floors[] = {-100, -INFINITY, -3};
   char *memory[4];
   for (int i = 0; i < 4; i++) memory[i] = guarded();
-  for (int k = 0; k < fe_isa_count; k++) {
-    const fe_isa *isa = &fe_isas[k];
+  isas = table;
+  for (int k = 0; k < isa_count; k++) {
+    const fe_isa *isa = &isas[k];
     if (!isa->available()) continue;
     long checked = 0;
     state = SEED, digest = 0; /* the same data for all */
     check_reads(isa, memory);
     check_gathers(isa, memory);
-    for (int i = 0; i < fe_measure_count; i++)
+    for (int i = 0; i < measure_count; i++)
       for (fe_real real = FE_F32; real < FE_REALS; real++)
-        for (size_t c = 0; c < 131 + sizeof more / sizeof *more; c += every)
+        for (size_t c = 0; c < 131 + sizeof more / sizeof *more; c += (size_t)every)
           for (int kind = 0; kind < 3; kind++) {
-            const fe_measure *m = &isa->measures[i], *portable = &fe_isas[0].measures[i];
+            const fe_measure *m = &isa->measures[i], *portable = &isas[0].measures[i];
             const size_t n = c < 131 ? c : more[c - 131];
             rows_at_once = 17 + (c + (size_t)kind) % 3;
             const double floor = floors[(c + (size_t)kind) % 3];
@@ -324,3 +329,9 @@ int main(int argc, char **argv) {
   }
   return 0;
 }
+
+#ifndef CHECK_LOADED
+int main(int argc, char **argv) {
+  return check_kernels(fe_isas, fe_isa_count, fe_measure_count, argc > 1 ? atoi(argv[1]) : 1);
+}
+#endif
