@@ -72,6 +72,7 @@ const int fe_isa_count = sizeof fe_isas / sizeof fe_isas[0];
 #define FE_ROW_MEASURE(...) +1
 #define FE_LOGITS_MEASURE(...) +1
 #define FE_SPREAD_MEASURE(...) +1
+#define FE_GRADIENT_MEASURE(...) +1
 #define FE_SCORE_MEASURE(...) +1
 #define FE_DIVERGENCE_MEASURE(...) +1
 const int fe_measure_count = 0

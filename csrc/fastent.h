@@ -81,8 +81,8 @@ enum {
               */
   FE_TARGET_WEIGHT, /* likewise the weight of its class */
   FE_LOGITS_PARTS,
-  FE_RUNNER_UP = FE_LOGITS_PARTS, /* the largest logit but one */
-  FE_PLACE,                       /* of the largest */
+  FE_RUNNER_UP = FE_LOGITS_PARTS, /* the largest logit but one; or a gradient's factor */
+  FE_PLACE,                       /* of the largest; or a label, -1: none, -2: ignored */
   FE_SCORE_PARTS,
   /* of a pair of rows; divergence_state.h says what these hold */
   FE_LARGEST_Q = FE_SCORE_PARTS,
@@ -104,7 +104,7 @@ typedef void (*fe_combine)(const fe_state *state, const fe_state *more, size_t r
 /* Turns the states of `rows` rows into results of the measure's dtype. Of measures with several
  * results a row, into doubles: result i of row r is number i * FE_BLOCK_ROWS + r, and the first is
  * what depends on the row's label. Of measures with as many results as entries, into what
- * fe_spread needs, in the states. */
+ * fe_spread needs, in the states; a gradient's one result a row is a double too. */
 #define FE_BLOCK_ROWS 512
 #define FE_RESULTS 6
 typedef void (*fe_finish)(const fe_state *state, size_t rows, const fe_params *params, void *out);

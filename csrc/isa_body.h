@@ -78,7 +78,18 @@
    .combine = FE_BOTH(joining, combine),                                \
    .finish = FE_BOTH(name_, finish),                                    \
    .spread = FE_BOTH(name_, spread)},
-
+#define FE_GRADIENT_MEASURE(name_, operands_, kernel, joining, picks_, bound_f32, bound_f64) \
+  {.name = #name_,                                                                           \
+   .shape = FE_LOGITS,                                                                       \
+   .operands = operands_,                                                                    \
+   .parts = FE_SCORE_PARTS,                                                                  \
+   .results = 2,                                                                             \
+   .picks = picks_,                                                                          \
+   .bound = {bound_f32, bound_f64},                                                          \
+   .accumulate = FE_BOTH(kernel, accumulate),                                                \
+   .combine = FE_BOTH(joining, combine),                                                     \
+   .finish = FE_BOTH(name_, finish),                                                         \
+   .spread = FE_BOTH(name_, spread)},
 #define FE_DIVERGENCE_MEASURE(name_, joining, results_, picks_, parts_, bound_f32, bound_f64) \
   {.name = #name_,                                                                            \
    .shape = FE_LOGITS,                                                                        \

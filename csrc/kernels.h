@@ -21,6 +21,7 @@
 #include "kernels/sigmoid.h"
 #include "kernels/softmax.h"
 #include "kernels/softmax_cross_entropy.h"
+#include "kernels/softmax_cross_entropy_grad.h"
 #include "kernels/softmax_entropy.h"
 #include "kernels/softmax_kl_divergence.h"
 #include "kernels/compare_logits.h"

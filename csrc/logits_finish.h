@@ -119,17 +119,23 @@ static void NAME(softmax_cross_entropy, finish)(const fe_state *state, size_t ro
   }
 }
 
+INLINE pair64 NAME(logits, loss_of_targets)(const fe_state *state, size_t r,
+                                            const NAME(logits, ending) * end,
+                                            const fe_params *params) {
+  const logits64 row = logits64_load(state, r);
+  const g64 distance = NAME(logits, distance)(&row);
+  const g64 weight = g64_add(row.weight.high, row.weight.low);
+  const pair64 curved = {g64_mul(weight, g64_add(end->log_sum.high, end->log_sum.low)), g64_set(0)};
+  const g64 linear = g64_div(distance, g64_set(params->temperature));
+  return NAME(logits, both)(linear, curved);
+}
+
 static void NAME(softmax_cross_entropy_of_targets, finish)(const fe_state *state, size_t rows,
                                                            const fe_params *params, void *out) {
   const logits_unit unit = logits_unit_of(params);
   for (size_t r = 0; r < rows; r += FE_LANES) {
     const NAME(logits, ending) end = NAME(logits, end)(state, r, &unit);
-    const logits64 row = logits64_load(state, r);
-    const g64 distance = NAME(logits, distance)(&row);
-    const g64 weight = g64_add(row.weight.high, row.weight.low);
-    const pair64 curved = {g64_mul(weight, g64_add(end.log_sum.high, end.log_sum.low)), g64_set(0)};
-    const g64 linear = g64_div(distance, g64_set(params->temperature));
-    const pair64 y = NAME(logits, both)(linear, curved);
+    const pair64 y = NAME(logits, loss_of_targets)(state, r, &end, params);
     NAME(logits, put)((real *)out + r, rows - r, end.nothing, y, params);
   }
 }
@@ -139,25 +145,31 @@ static void NAME(softmax_cross_entropy_of_targets, finish)(const fe_state *state
  *
  *     (1 - e) w_label (-log p_label) + (e/K) sum_j w_j (-log p_j)
  */
+INLINE pair64 NAME(logits, loss_of_classes)(const fe_state *state, size_t r,
+                                            const NAME(logits, ending) * end,
+                                            const fe_params *params) {
+  const g64 zero = g64_set(0), smoothing = g64_set(params->smoothing);
+  const g64 rest = g64_set(1 - params->smoothing);
+  const logits64 row = logits64_load(state, r);
+  const g64 m = end->largest, x = g64_load(state->part[FE_TARGET] + r);
+  const g64 label_weight = g64_load(state->part[FE_TARGET_WEIGHT] + r); /* NaN without labels */
+  const g64 label = g64_select(g64_equal(rest, zero), zero, g64_mul(rest, label_weight));
+  const m64 unused = m64_or(g64_equal(m, x), g64_equal(label, zero));
+  const g64 share = g64_div(smoothing, g64_max(row.count, g64_set(1)));
+  const g64 far = g64_mul(label, g64_select(unused, zero, g64_sub(m, x)));
+  const g64 spread = g64_mul(share, NAME(logits, distance)(&row));
+  const g64 weight = g64_fma(share, g64_add(row.weight.high, row.weight.low), label);
+  const pair64 curved = {g64_mul(weight, g64_add(end->log_sum.high, end->log_sum.low)), zero};
+  const g64 linear = g64_div(g64_add(far, spread), g64_set(params->temperature));
+  return NAME(logits, both)(linear, curved);
+}
+
 static void NAME(softmax_cross_entropy_of_classes, finish)(const fe_state *state, size_t rows,
                                                            const fe_params *params, void *out) {
   const logits_unit unit = logits_unit_of(params);
-  const g64 zero = g64_set(0), smoothing = g64_set(params->smoothing);
-  const g64 rest = g64_set(1 - params->smoothing);
   for (size_t r = 0; r < rows; r += FE_LANES) {
     const NAME(logits, ending) end = NAME(logits, end)(state, r, &unit);
-    const logits64 row = logits64_load(state, r);
-    const g64 m = end.largest, x = g64_load(state->part[FE_TARGET] + r);
-    const g64 label_weight = g64_load(state->part[FE_TARGET_WEIGHT] + r); /* NaN without labels */
-    const g64 label = g64_select(g64_equal(rest, zero), zero, g64_mul(rest, label_weight));
-    const m64 unused = m64_or(g64_equal(m, x), g64_equal(label, zero));
-    const g64 share = g64_div(smoothing, g64_max(row.count, g64_set(1)));
-    const g64 far = g64_mul(label, g64_select(unused, zero, g64_sub(m, x)));
-    const g64 spread = g64_mul(share, NAME(logits, distance)(&row));
-    const g64 weight = g64_fma(share, g64_add(row.weight.high, row.weight.low), label);
-    const pair64 curved = {g64_mul(weight, g64_add(end.log_sum.high, end.log_sum.low)), zero};
-    const g64 linear = g64_div(g64_add(far, spread), g64_set(params->temperature));
-    const pair64 y = NAME(logits, both)(linear, curved);
+    const pair64 y = NAME(logits, loss_of_classes)(state, r, &end, params);
     NAME(logits, put)((real *)out + r, rows - r, end.nothing, y, params);
   }
 }

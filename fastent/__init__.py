@@ -24,6 +24,7 @@ from fastent._distributions import (
     total_variation_distance,
 )
 from fastent._events import binary_entropy, surprisal
+from fastent._gradients import softmax_cross_entropy_grad
 from fastent._log_loss import log_loss
 from fastent._logits import binary_cross_entropy_with_logits, sigmoid
 from fastent._losses import binary_cross_entropy
@@ -58,6 +59,7 @@ __all__ = [
     "sigmoid",
     "softmax",
     "softmax_cross_entropy",
+    "softmax_cross_entropy_grad",
     "softmax_entropy",
     "softmax_kl_divergence",
     "surprisal",

@@ -14,7 +14,7 @@ from libc.math cimport INFINITY, NAN, fabs, fma, frexp, ldexp, lrint
 
 from fastent._kernels cimport (
     FE_BLOCK_ROWS, FE_F32, FE_F64, FE_HIGH, FE_INVALID, FE_INVERSE, FE_LARGEST, FE_LOGITS, FE_LOW,
-    FE_NORMALIZE, FE_PARTS, FE_RESULTS, FE_SEGMENT, FE_SHORT, FE_TARGET, fe_allocate, fe_begin,
+    FE_NORMALIZE, FE_PARTS, FE_PLACE, FE_RESULTS, FE_RUNNER_UP, FE_SEGMENT, FE_SHORT, FE_TARGET, fe_allocate, fe_begin,
     fe_block, fe_isas, fe_map, fe_measure, fe_measure_count, fe_params, fe_release, fe_state, fe_top,
     fe_top_sort,
 )
@@ -240,6 +240,8 @@ cdef double read_one(const View *view, const char *data, const Work *work) noexc
     """Read one entry as kernels do."""
     cdef double wide
     cdef float narrow
+    if view.native:
+        return (<const float *> data)[0] if work.real == FE_F32 else (<const double *> data)[0]
     if work.real == FE_F32:
         view.read(data, work.itemsize, 1, <char *> &narrow)
         return narrow
@@ -250,10 +252,31 @@ cdef double read_one(const View *view, const char *data, const Work *work) noexc
 cdef void fetch_labels(const Work *work, Py_ssize_t first, Py_ssize_t count,
                        double *labels) noexcept nogil:
     """Fetch the labels of some rows or elements."""
+    fetch_doubles(&work.labels, first, count, labels)
+
+
+cdef void fetch_doubles(const View *view, Py_ssize_t first, Py_ssize_t count,
+                        double *to) noexcept nogil:
+    """Fetch entries that are to be read as doubles."""
     cdef Work read
     read.real = FE_F64
     read.itemsize = 8
-    fetch(&work.labels, first, count, <char *> labels, &read, NULL)
+    fetch(view, first, count, <char *> to, &read, NULL)
+
+
+cdef void begin_gradient(const Work *work, Py_ssize_t start, Py_ssize_t rows, const double *labels,
+                         const fe_state *state) noexcept nogil:
+    """Note what a gradient needs to know of rows: their factors, and their labels."""
+    cdef double *factor = state.part[FE_RUNNER_UP]
+    cdef Py_ssize_t r
+    if work.factors != NULL:
+        fetch_doubles(work.factors, start, rows, factor)
+    for r in range(rows):
+        factor[r] = (1 if work.factors == NULL else factor[r]) / work.divisor
+        if not work.labelled:
+            state.part[FE_PLACE][r] = -1
+        else:
+            state.part[FE_PLACE][r] = -2 if labels[r] == work.ignored else labels[r]
 
 
 cdef void pick_targets(const fe_measure *measure, const Work *work, Py_ssize_t start,
@@ -261,15 +284,20 @@ cdef void pick_targets(const fe_measure *measure, const Work *work, Py_ssize_t s
     """Fetch the entries that the labels of some rows name. Labels are checked before."""
     cdef Py_ssize_t r
     cdef int k
+    cdef const char *data = NULL
+    cdef bint in_run = rows <= work.run - start % work.run
     for k in range(measure.operands):
         if measure.picks[k] == 0:
             continue
+        if in_run:
+            data = row_address(work, k, start)
         for r in range(rows):
             if not work.labelled or labels[r] == work.ignored:
                 state.part[measure.picks[k]][r] = NAN
                 continue
-            data = row_address(work, k, start + r) + <Py_ssize_t> labels[r] * work.entry[k]
-            state.part[measure.picks[k]][r] = read_one(&work.view[k], data, work)
+            row = data + r * work.outer[k] if in_run else row_address(work, k, start + r)
+            state.part[measure.picks[k]][r] = read_one(
+                &work.view[k], row + <Py_ssize_t> labels[r] * work.entry[k], work)
 
 
 cdef void clear_ignored(const Work *work, const double *labels, Py_ssize_t rows, int real_type,

@@ -51,6 +51,18 @@ class Measure:
         labels: NDArray[Any] | None = None,
         ignored: float = ...,
     ) -> int: ...
+    def gradient(
+        self,
+        views: tuple[Any, ...],
+        cores: int,
+        parameters: NDArray[np.float64],
+        out: Any,
+        losses: Any,
+        labels: Any = None,
+        ignored: float = ...,
+        factors: Any = None,
+        divisor: float = 1,
+    ) -> int: ...
     def fields(
         self,
         views: tuple[NDArray[Any], ...],

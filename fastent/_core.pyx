@@ -289,6 +289,33 @@ cdef class Measure:
         read_parameters(<const char *> cnp.PyArray_DATA(parameters), sizeof(double), &params)
         return self.run(&work, &params)
 
+    def gradient(self, tuple views, int cores, cnp.ndarray parameters, cnp.ndarray out,
+                 cnp.ndarray losses, cnp.ndarray labels=None, double ignored=NAN,
+                 cnp.ndarray factors=None, double divisor=1):
+        """Fill `out` with the derivatives of each row's loss, and `losses`, if that is not None.
+
+        The derivatives alone are multiplied by the row's factor and divided. `losses` is as
+        `fields` wants it.
+        """
+        cdef Work work
+        cdef View factor
+        cdef fe_params params
+        cdef Field fields[FE_RESULTS]
+        describe(&work, views, cores, out, real_of(out))
+        if labels is not None:
+            describe_labels(&work, labels, ignored)
+        if factors is not None:
+            view_array(&factor, factors, FE_F64)
+            work.factors = &factor
+        work.divisor = divisor
+        memset(fields, 0, sizeof(fields))
+        if losses is not None:
+            fields[0].data = cnp.PyArray_BYTES(losses)
+            fields[0].type = cnp.PyArray_TYPE(losses)
+        work.fields = fields
+        read_parameters(<const char *> cnp.PyArray_DATA(parameters), sizeof(double), &params)
+        return self.run(&work, &params)
+
     def fields(self, tuple views, int cores, cnp.ndarray parameters, tuple outs, dtype,
                cnp.ndarray labels=None, double ignored=NAN, cnp.ndarray places=None,
                cnp.ndarray log_probs=None, bint chosen_places=False):

@@ -19,6 +19,8 @@ cdef extern from "fastent.h" nogil:
         FE_LOW
         FE_LARGEST
         FE_TARGET
+        FE_RUNNER_UP
+        FE_PLACE
         FE_OPERANDS
         FE_BLOCK_ROWS
         FE_RESULTS

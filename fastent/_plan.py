@@ -254,6 +254,23 @@ def result_array(
     return np.empty(shape, dtype) if overlaps else out.view(np.ndarray)
 
 
+def room_beside(out: Array | None, operands: Iterable[Array], dtype: np.dtype[Any]) -> Array:
+    """Return `out`, if a result an entry can be written there as they are made; else a new array.
+
+    They can where `out` is an operand itself: a row is read before its results are written.
+    """
+    operands = tuple(operands)
+    fits = out is not None and out.dtype == dtype and out.flags.behaved
+    if out is None or not fits or any(_partly(out, operand) for operand in operands):
+        return np.empty_like(operands[0], dtype, subok=False)
+    return out.view(np.ndarray)
+
+
+def _partly(out: Array, operand: Array) -> bool:
+    """Whether these share memory otherwise than entry by entry."""
+    return np.may_share_memory(out, operand) and not same_memory(out, operand)
+
+
 def weight_beside(out: Any, weight: Any) -> Any:
     """Return the weight, or a copy of it if the result is to be written over it."""
     if isinstance(out, np.ndarray) and isinstance(weight, np.ndarray):

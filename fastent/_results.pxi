@@ -88,6 +88,8 @@ cdef void finish_rows(const fe_measure *measure, const Work *work, Scratch *scra
     cdef bint packed = (work.outer[RESULT] == work.itemsize
                         and rows <= work.run - start % work.run)
     if measure.results != 1:
+        if measure.spread[real_type] != NULL:
+            begin_gradient(work, start, rows, labels, state)
         measure.finish[real_type](state, rows, params, results)
         clear_ignored(work, labels, rows, FE_F64, <char *> results)
         if work.fields != NULL:
@@ -116,7 +118,9 @@ cdef void spread_block(const fe_measure *measure, const Work *work, const Scratc
     cdef char *to
     cdef const char *row
     cdef Py_ssize_t size = work.itemsize, step = work.core[RESULT], r, j
-    place(work, scratch, 0, start, rows, column, columns, fetched, &block, 0)
+    cdef int k
+    for k in range(measure.operands):
+        place(work, scratch, k, start, rows, column, columns, fetched, &block, k)
     block.rows = rows
     block.column = column
     block.columns = columns
@@ -131,7 +135,8 @@ cdef void spread_block(const fe_measure *measure, const Work *work, const Scratc
             one = fe_state_at(state, r)
             to = <char *> row_address(work, RESULT, start + r) + column * step
             measure.spread[work.real](&block, params, &one, to, 0)
-            block.operand[0] = <const char *> block.operand[0] + block.stride[0]
+            for k in range(measure.operands):
+                block.operand[k] = <const char *> block.operand[k] + block.stride[k]
         return
     measure.spread[work.real](&block, params, state, scratch.results, columns * size)
     if distance(work.outer[RESULT]) < distance(step) and rows <= work.run - start % work.run:

@@ -203,7 +203,7 @@ def softmax_cross_entropy(
     true = target if is_lazy(target) else as_array(target, "target")
     scores = logits if is_lazy(logits) else as_array(logits, "logits")
     position = normalize_axis_index(axis, scores.ndim) if scores.ndim else 0
-    labels = _are_labels(true, scores, position)
+    labels = are_labels(true, scores, position)
     options = Options(
         base, temperature, class_weight, label_smoothing, ignore_index, reduction, keepdims
     )
@@ -212,7 +212,7 @@ def softmax_cross_entropy(
     return target_losses(true, scores, axis, options, weight, out)
 
 
-def _are_labels(target: Any, logits: Any, position: int) -> bool:
+def are_labels(target: Any, logits: Any, position: int) -> bool:
     """Whether a target holds class indices; else it holds distributions."""
     rows = logits.shape[:position] + logits.shape[position + 1 :]
     if target.dtype.kind in "biu" and target.ndim < max(logits.ndim, 1):

@@ -9,7 +9,7 @@ from fastent import _core
 from fastent._arrays import Array, as_array, kernel_dtype
 from fastent._core import Measure
 from fastent._lazy import call_on_blocks, is_lazy
-from fastent._plan import Axis, Rows, axes_of, check_out, deliver, parameters, same_memory
+from fastent._plan import Axis, Rows, axes_of, check_out, deliver, parameters, room_beside
 
 SOFTMAX = _core.measures["softmax"]
 LOG_SOFTMAX = _core.measures["log_softmax"]
@@ -117,24 +117,13 @@ def _spread_rows(
         result = flat.reshape(rows.outer + rows.core).transpose(np.argsort(order))
         measure.rows(rows.views, len(rows.core), vector, flat)
         return deliver(result, None)
-    result = _room(out, array, dtype)
+    result = room_beside(out, (array,), dtype)
     turned = result.reshape(1) if rows.single else result.transpose(order)
     flat = turned.reshape(*rows.outer, rows.length)  # a copy if rows of several axes are scattered
     measure.rows(rows.views, len(rows.core), vector, flat)
     if not np.may_share_memory(flat, result):
         turned[...] = flat.reshape(turned.shape)
     return deliver(result, out)
-
-
-def _room(out: Array | None, array: Array, dtype: np.dtype[Any]) -> Array:
-    """Return `out`, if results can be written there as they are made; else a new array.
-
-    They can where `out` is the input itself: a row is read before its results are written.
-    """
-    if out is None or out.dtype != dtype or not out.flags.behaved:
-        return np.empty_like(array, dtype, subok=False)
-    apart = not np.may_share_memory(out, array) or same_memory(out, array)
-    return out.view(np.ndarray) if apart else np.empty_like(array, dtype, subok=False)
 
 
 def _spread_block(measure: str, axis: Axis, temperature: float, block: Array) -> Any:

@@ -66,6 +66,8 @@ cdef struct Work:
     Top *top  # NULL, or what is wanted of each row's log-probabilities
     Field *fields  # NULL, or where each of a row's results goes
     bint filled  # the result has rows of as many entries as the operands
+    View *factors  # NULL, or what each row of a gradient is multiplied by
+    double divisor  # and all are divided by
 
 
 cdef const char *row_address(const Work *work, int k, Py_ssize_t row) noexcept nogil:
@@ -173,6 +175,8 @@ cdef void start_work(Work *work, int operands, int real_type, Py_ssize_t rows,
     work.ignored = NAN
     work.fields = NULL
     work.top = NULL
+    work.factors = NULL
+    work.divisor = 1
     memset(work.in_place, 0, sizeof(work.in_place))
 
 

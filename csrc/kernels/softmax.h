@@ -12,8 +12,23 @@
  * Accumulation: logsumexp's.
  */
 
-/* A finished state of softmax: FE_HIGH + FE_LOW = e^((s - m)/T)/S, in units of e^((x - s)/T);
- * FE_COUNT = k. Of log_softmax: FE_HIGH + FE_LOW = log S. */
+/* e^((s - m)/T)/S as a pair, in units of e^((x - s)/T). */
+INLINE pair64 NAME(softmax, inverse)(const logits64 *row, g64 k, m64 far, const logits_unit *unit) {
+  const pair64 first = logits_first(row->largest, k, far, unit);
+  const g64 unscale = g64_set(0x1p-500), one = g64_set(1);
+  pair64 total = {g64_mul(first.high, unscale), g64_mul(first.low, unscale)};
+  pair64_add(&total, g64_mul(row->sum.high, unscale));
+  total.low = g64_add(total.low, g64_mul(row->sum.low, unscale)); /* tails: not small at all */
+  total.high = g64_two_sum(total.high, total.low, &total.low);
+  const g64 inverse = g64_div(one, total.high);
+  g64 residual;
+  const g64 product = g64_two_product(inverse, total.high, &residual);
+  const g64 rest = g64_sub(g64_sub(g64_sub(one, product), residual), g64_mul(inverse, total.low));
+  return (pair64){inverse, g64_mul(rest, inverse)};
+}
+
+/* A finished state of softmax: FE_HIGH + FE_LOW = the inverse; FE_COUNT = k. Of log_softmax:
+ * FE_HIGH + FE_LOW = log S. */
 static void NAME(softmax, finish)(const fe_state *state, size_t rows, const fe_params *params,
                                   void *out) {
   const logits_unit unit = logits_unit_of(params);
@@ -22,20 +37,11 @@ static void NAME(softmax, finish)(const fe_state *state, size_t rows, const fe_p
     const NAME(logits, ending) end = NAME(logits, end)(state, r, &unit);
     const logits64 row = logits64_load(state, r);
     const m64 far = logits_far(row.largest, &unit);
-    const g64 k = logits_exponent(row.largest, far, &unit), one = g64_set(1);
-    const pair64 first = logits_first(row.largest, k, far, &unit);
-    const g64 unscale = g64_set(0x1p-500);
-    pair64 total = {g64_mul(first.high, unscale), g64_mul(first.low, unscale)};
-    pair64_add(&total, g64_mul(row.sum.high, unscale));
-    total.low = g64_add(total.low, g64_mul(row.sum.low, unscale)); /* tails: not small at all */
-    total.high = g64_two_sum(total.high, total.low, &total.low);
-    const g64 inverse = g64_div(one, total.high);
-    g64 residual;
-    const g64 product = g64_two_product(inverse, total.high, &residual);
-    const g64 rest = g64_sub(g64_sub(g64_sub(one, product), residual), g64_mul(inverse, total.low));
+    const g64 k = logits_exponent(row.largest, far, &unit);
+    const pair64 inverse = NAME(softmax, inverse)(&row, k, far, &unit);
     const g64 nan = g64_set(__builtin_nan(""));
-    g64_store(state->part[FE_HIGH] + r, g64_select(end.nothing, nan, inverse));
-    g64_store(state->part[FE_LOW] + r, g64_mul(rest, inverse));
+    g64_store(state->part[FE_HIGH] + r, g64_select(end.nothing, nan, inverse.high));
+    g64_store(state->part[FE_LOW] + r, inverse.low);
     g64_store(state->part[FE_COUNT] + r, k);
   }
 }
@@ -63,42 +69,86 @@ INLINE void NAME(softmax, put)(real *out, size_t left, GROUP y) {
   memcpy(out, last, left * sizeof(real));
 }
 
-INLINE void NAME(softmax, row)(const real *x, size_t n, const NAME(logits, shift) * s,
-                               double inverse, double rest, const compute largest,
-                               const int tempered, const int far, real *out) {
-  const compute high = (compute)inverse, low = (compute)((inverse - (double)high) + rest);
+/* The softmax; or, less exactly, what a gradient has of it: that alone, or less a share of t_j, or
+ * less a share of t_j where x_j is above -inf. */
+typedef enum {
+  NAME(softmax, alone),
+  NAME(softmax, factor),
+  NAME(softmax, less),
+  NAME(softmax, less_unmasked)
+} NAME(softmax, kind);
+
+typedef struct {
+  const real *x, *t;
+  size_t n;
+  NAME(logits, shift) shift;
+  double inverse, rest; /* what exponentials are multiplied with */
+  double share;
+  compute largest;
+} NAME(softmax, operands);
+
+INLINE void NAME(softmax, row)(const NAME(softmax, operands) * of, const int tempered,
+                               const int far, const NAME(softmax, kind) kind, real *out) {
+  const size_t n = of->n;
+  const compute high = (compute)of->inverse;
+  const compute low = (compute)((of->inverse - (double)high) + of->rest);
   const GROUP zero = G(set)(0), ih = G(set)(high), il = G(set)(low);
   const GROUP unscale = G(set)((compute)(LOGITS_HEAD == 60 ? 0x1p-60 : 0x1p-500));
-  const GROUP magic = G(set)(s->magic), lowest = G(set)(s->lowest), m = G(set)(largest);
+  const GROUP magic = G(set)(of->shift.magic), lowest = G(set)(of->shift.lowest);
+  const GROUP m = G(set)(of->largest), share = G(set)((compute)of->share);
   for (size_t i = 0; i < n; i += FE_LANES) {
-    GROUP a = LOAD_UP_TO(x + i, n - i, 0), scale, tail;
+    const GROUP x = LOAD_UP_TO(of->x + i, n - i, 0);
+    GROUP a = x, scale, tail;
     if (far) a = G(select)(G(equal)(a, m), zero, G(sub)(a, m));
-    const GROUP e =
-        NAME(logits, exponential)(G(max)(lowest, a), magic, s, tempered, 1, &scale, &tail);
+    const int exact = kind == NAME(softmax, alone);
+    const GROUP e = NAME(logits, exponential)(G(max)(lowest, a), magic, &of->shift, tempered, exact,
+                                              &scale, &tail);
     scale = G(select)(G(less)(a, lowest), zero, scale);
     const GROUP term = G(mul)(e, scale);
-    const GROUP y = G(fma)(term, ih, G(fma)(term, il, G(mul)(G(mul)(tail, scale), ih)));
-    NAME(softmax, put)(out + i, n - i, G(mul)(y, unscale)); /* subnormal here alone */
+    GROUP y = G(mul)(term, ih);
+    if (exact) y = G(fma)(term, ih, G(fma)(term, il, G(mul)(G(mul)(tail, scale), ih)));
+    y = G(mul)(y, unscale); /* subnormal here alone */
+    if (kind >= NAME(softmax, less)) {
+      GROUP t = LOAD_UP_TO(of->t + i, n - i, 0);
+      if (kind == NAME(softmax, less_unmasked))
+        t = G(select)(G(equal)(x, G(set)((compute)-__builtin_inf())), zero, t);
+      y = G(fnma)(t, share, y);
+    }
+    NAME(softmax, put)(out + i, n - i, y);
+  }
+}
+
+/* Rows of a block, of which the last operand is logits. */
+INLINE void NAME(softmax, rows)(const fe_block *block, const fe_params *params,
+                                const fe_state *state, const NAME(softmax, kind) kind, void *out,
+                                ptrdiff_t stride) {
+  const logits_unit unit = logits_unit_of(params);
+  const int last = kind >= NAME(softmax, less);
+  for (size_t r = 0; r < block->rows; r++) {
+    const ptrdiff_t at = (ptrdiff_t)r;
+    const char *x = (const char *)block->operand[last] + at * block->stride[last];
+    const char *t = (const char *)block->operand[0] + at * block->stride[0];
+    real *to = (real *)(void *)((char *)out + at * stride);
+    const double m = state->part[FE_LARGEST][r];
+    const int far = !(__builtin_fabs(m * unit.inverse) < LOGITS_FAR);
+    const NAME(softmax, operands) row = {(const real *)(const void *)x,
+                                         (const real *)(const void *)t,
+                                         block->columns,
+                                         NAME(logits, shift_of)(0, state->part[FE_COUNT][r], &unit),
+                                         state->part[FE_HIGH][r],
+                                         state->part[FE_LOW][r],
+                                         state->part[FE_DISTANCE_HIGH][r],
+                                         far ? (compute)m : 0};
+    if (far) NAME(softmax, row)(&row, 1, 1, kind, to);
+    else if (params->temperature < 1 || params->temperature > 1)
+      NAME(softmax, row)(&row, 1, 0, kind, to);
+    else NAME(softmax, row)(&row, 0, 0, kind, to);
   }
 }
 
 static void NAME(softmax, spread)(const fe_block *block, const fe_params *params,
                                   const fe_state *state, void *out, ptrdiff_t stride) {
-  const logits_unit unit = logits_unit_of(params);
-  for (size_t r = 0; r < block->rows; r++) {
-    const ptrdiff_t at = (ptrdiff_t)r;
-    const char *from = (const char *)block->operand[0] + at * block->stride[0];
-    const real *x = (const real *)(const void *)from;
-    real *to = (real *)(void *)((char *)out + at * stride);
-    const double m = state->part[FE_LARGEST][r];
-    const double inverse = state->part[FE_HIGH][r], rest = state->part[FE_LOW][r];
-    const int far = !(__builtin_fabs(m * unit.inverse) < LOGITS_FAR);
-    const NAME(logits, shift) s = NAME(logits, shift_of)(0, state->part[FE_COUNT][r], &unit);
-    if (far) NAME(softmax, row)(x, block->columns, &s, inverse, rest, (compute)m, 1, 1, to);
-    else if (s.rate < 1 || s.rate > 1)
-      NAME(softmax, row)(x, block->columns, &s, inverse, rest, 0, 1, 0, to);
-    else NAME(softmax, row)(x, block->columns, &s, inverse, rest, 0, 0, 0, to);
-  }
+  NAME(softmax, rows)(block, params, state, NAME(softmax, alone), out, stride);
 }
 
 static void NAME(log_softmax, spread)(const fe_block *block, const fe_params *params,

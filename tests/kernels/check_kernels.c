@@ -112,6 +112,15 @@ static const fe_measure *twin_of(const fe_isa *isa, const fe_measure *m) {
 
 /* ---- rows ------------------------------------------------------------------------------------ */
 
+/* A number for every entry, and one more. */
+static int gradient(const fe_measure *m) { return m->results == 2 && m->spread[0] != NULL; }
+
+/* How many each row has. */
+static size_t results_of(const fe_measure *m, size_t n) {
+  if (gradient(m)) return n + 1;
+  return m->results > 0 ? (size_t)m->results : n;
+}
+
 static void results(const fe_measure *m, fe_real real, const void *p, const void *q, size_t rows,
                     size_t n, const size_t *steps, const fe_params *params, void *out) {
   double parts[FE_PARTS][MOST_ROWS + 32] = {{0}};
@@ -135,23 +144,25 @@ static void results(const fe_measure *m, fe_real real, const void *p, const void
     return;
   }
   double several[FE_RESULTS][FE_BLOCK_ROWS];
+  for (size_t r = 0; gradient(m) && r < rows; r++) { /* factors and labels; some are ignored */
+    parts[FE_RUNNER_UP][r] = 0.5;
+    parts[FE_PLACE][r] = m->picks[m->operands - 1] == 0 ? -1 : n % 7 == 6 ? -2 : (double)(n / 2);
+  }
   m->finish[real](&state, rows, params, several);
-  if (m->results == 0) m->spread[real](&block, params, &state, out, (ptrdiff_t)(n * size_of(real)));
+  const size_t each = results_of(m, n);
+  if (m->spread[real] != NULL)
+    m->spread[real](&block, params, &state, out, (ptrdiff_t)(each * size_of(real)));
   for (size_t r = 0; r < rows; r++)
-    for (int i = 0; i < m->results; i++)
-      put(out, real, r * (size_t)m->results + (size_t)i, several[i][r]);
-}
-
-/* How many each row has. */
-static size_t results_of(const fe_measure *m, size_t n) {
-  return m->results > 0 ? (size_t)m->results : n;
+    for (size_t i = m->spread[real] != NULL ? n : 0; i < each; i++)
+      put(out, real, r * each + i, several[gradient(m) ? 0 : i][r]);
 }
 
 /* Of results of both signs, what their bound is relative to: of the change of a log-probability,
- * which compare_logits puts first, the largest difference of the logits, over T and log(base). */
+ * which compare_logits puts first, the largest difference of the logits, over T and log(base); of a
+ * gradient, what is added up. */
 static double magnitude_of(const fe_measure *m, int kind, fe_real real, const void *p,
                            const void *q, size_t n, size_t result) {
-  if (kind == 2) return 2.0 * (double)n;
+  if (kind == 2 || gradient(m)) return 2.0 * (double)n;
   if (strcmp(m->name, "compare_logits") != 0 || result % (size_t)m->results != 0) return 0;
   double widest = 0;
   for (size_t i = result / (size_t)m->results * n, end = i + n; i < end; i++)
@@ -163,7 +174,7 @@ static void check_rows(const fe_isa *isa, const fe_measure *m, const fe_measure 
                        fe_real real, size_t n, int kind, const fe_params *params, char **memory) {
   const size_t bytes = rows_at_once * n * size_of(real);
   const size_t each = results_of(m, n), count = rows_at_once * each;
-  static double want[MOST_ROWS * MOST], out[MOST_ROWS * MOST + 32];
+  static double want[MOST_ROWS * (MOST + 1)], out[MOST_ROWS * (MOST + 1) + 32];
   char *p = memory[0] + PAGES - bytes, *q = memory[1] + PAGES - bytes; /* end at the guard */
   for (size_t i = 0; i < rows_at_once * n; i++) {
     put(p, real, i, entry(kind, real));
