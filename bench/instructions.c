@@ -93,10 +93,13 @@ __attribute__((noinline)) void counted(const fe_measure *m, fe_real real, const 
                                        const fe_params *params, const fe_state *rows) {
   if (m->shape == FE_MAP) {
     m->map[real](block->operand, block->columns, params, results);
+  } else if (m->shape == FE_PAIRS_OF_ELEMENTS) {
+    void *both[2] = {results, results + MOST * sizeof(double) / 2};
+    m->map[real](block->operand, block->columns, params, both);
   } else {
     m->accumulate[real](block, params, rows);
     m->finish[real](rows, block->rows, params, results);
-    if (m->results == 0) m->spread[real](block, params, rows, results, block->stride[0]);
+    if (m->spread[real] != NULL) m->spread[real](block, params, rows, results, block->stride[0]);
   }
   __asm__ volatile("" ::: "memory"); /* no jump out of here in place of the last call */
 }
@@ -105,11 +108,11 @@ static void call(const fe_isa *isa, const fe_measure *m, fe_real real, const sha
                  int second, const char *data) {
   const size_t size = real == FE_F32 ? sizeof(float) : sizeof(double);
   const fe_params params = {1, 0, -100, exp(-100), 1, 0, 0};
-  fe_block block = {.operand = {arrays[first], arrays[second]},
+  fe_block block = {.operand = {arrays[first], arrays[second], arrays[second]},
                     .rows = s->rows,
                     .columns = s->columns,
                     .row_length = s->columns};
-  for (int i = 0; i < 2; i++) {
+  for (int i = 0; i < FE_OPERANDS; i++) {
     block.stride[i] = (ptrdiff_t)(s->by_columns ? size : s->columns * size);
     block.step[i] = s->by_columns ? s->rows : 0;
   }
@@ -123,7 +126,7 @@ static void call(const fe_isa *isa, const fe_measure *m, fe_real real, const sha
 }
 
 static void call_each(const fe_isa *isa, const fe_measure *m, fe_real real, const shape *s) {
-  if (s->elements != (m->shape == FE_MAP) ||
+  if (s->elements != (m->shape == FE_MAP || m->shape == FE_PAIRS_OF_ELEMENTS) ||
       (s->by_columns && m->takes_columns <= (s->columns > FE_SHORT)))
     return;
   const int binary = strncmp(m->name, "binary_", 7) == 0;

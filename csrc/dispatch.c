@@ -69,6 +69,7 @@ const fe_isa fe_isas[] = {
 const int fe_isa_count = sizeof fe_isas / sizeof fe_isas[0];
 
 #define FE_MAP_MEASURE(...) +1
+#define FE_PAIR_MEASURE(...) +1
 #define FE_ROW_MEASURE(...) +1
 #define FE_LOGITS_MEASURE(...) +1
 #define FE_SPREAD_MEASURE(...) +1

@@ -116,8 +116,9 @@ typedef void (*fe_spread)(const fe_block *block, const fe_params *params, const 
 typedef unsigned (*fe_map)(const void *const operand[FE_OPERANDS], size_t count,
                            const fe_params *params, void *out);
 
-/* FE_LOGITS: as FE_ROWS, but operands are logits (the last), and states more than a sum. */
-typedef enum fe_shape { FE_MAP, FE_ROWS, FE_LOGITS } fe_shape;
+/* FE_LOGITS: as FE_ROWS, but operands are logits (the last), and states more than a sum.
+ * FE_PAIRS_OF_ELEMENTS: as FE_MAP, but `out` is where the addresses of two outputs are. */
+typedef enum fe_shape { FE_MAP, FE_ROWS, FE_LOGITS, FE_PAIRS_OF_ELEMENTS } fe_shape;
 typedef enum fe_real { FE_F32, FE_F64, FE_REALS } fe_real;
 
 typedef struct fe_measure {

@@ -31,6 +31,13 @@
    .results = 1,                                               \
    .bound = {bound_f32, bound_f64},                            \
    .map = FE_BOTH(name_, map)},
+#define FE_PAIR_MEASURE(name_, operands_, bound_f32, bound_f64) \
+  {.name = #name_,                                              \
+   .shape = FE_PAIRS_OF_ELEMENTS,                               \
+   .operands = operands_,                                       \
+   .results = 2,                                                \
+   .bound = {bound_f32, bound_f64},                             \
+   .map = FE_BOTH(name_, map)},
 #define FE_ROW_MEASURE(name_, operands_, kernel, ending, bits_, bound_f32, bound_f64) \
   {.name = #name_,                                                                    \
    .shape = FE_ROWS,                                                                  \

@@ -11,6 +11,7 @@
 #include "kernels/binary_cross_entropy_with_logits.h"
 #include "kernels/binary_cross_entropy_weighted.h"
 #include "kernels/binary_cross_entropy_with_logits_weighted.h"
+#include "kernels/binary_cross_entropy_grad.h"
 #include "kernels/binary_entropy.h"
 #include "kernels/cross_entropy.h"
 #include "kernels/elementary.h"

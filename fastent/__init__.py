@@ -14,6 +14,10 @@ except ImportError as error:
         ) from error
     raise
 
+from fastent._binary_gradients import (
+    binary_cross_entropy_grad,
+    binary_cross_entropy_with_logits_grad,
+)
 from fastent._compare import LogitComparison, compare_logits, softmax_kl_divergence
 from fastent._config import show_config
 from fastent._distributions import (
@@ -41,7 +45,9 @@ __all__ = [
     "LogitScores",
     "TopLogProbs",
     "binary_cross_entropy",
+    "binary_cross_entropy_grad",
     "binary_cross_entropy_with_logits",
+    "binary_cross_entropy_with_logits_grad",
     "binary_entropy",
     "compare_logits",
     "cross_entropy",

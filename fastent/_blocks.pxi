@@ -14,7 +14,7 @@ from libc.math cimport INFINITY, NAN, fabs, fma, frexp, ldexp, lrint
 
 from fastent._kernels cimport (
     FE_BLOCK_ROWS, FE_F32, FE_F64, FE_HIGH, FE_INVALID, FE_INVERSE, FE_LARGEST, FE_LOGITS, FE_LOW,
-    FE_NORMALIZE, FE_PARTS, FE_PLACE, FE_RESULTS, FE_RUNNER_UP, FE_SEGMENT, FE_SHORT, FE_TARGET, fe_allocate, fe_begin,
+    FE_NORMALIZE, FE_PAIRS_OF_ELEMENTS, FE_PARTS, FE_PLACE, FE_RESULTS, FE_RUNNER_UP, FE_SEGMENT, FE_SHORT, FE_TARGET, fe_allocate, fe_begin,
     fe_block, fe_isas, fe_map, fe_measure, fe_measure_count, fe_params, fe_release, fe_state, fe_top,
     fe_top_sort,
 )

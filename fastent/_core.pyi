@@ -84,6 +84,13 @@ class Measure:
         labels: NDArray[Any] | None = None,
         ignored: float = ...,
     ) -> int: ...
+    def pairs(
+        self,
+        arrays: tuple[NDArray[Any], ...],
+        parameters: NDArray[np.float64],
+        first: NDArray[Any],
+        second: NDArray[Any],
+    ) -> int: ...
     def picked(
         self,
         rows: NDArray[Any],

@@ -23,7 +23,7 @@ cimport numpy as cnp
 import numpy as np
 
 from fastent._kernels cimport (
-    FE_BITS, FE_LOGITS, FE_MAP, fe_enter, fe_isa_count, fe_isas, fe_leave, fe_measure, fe_mode, fe_params,
+    FE_BITS, FE_LOGITS, FE_MAP, FE_PAIRS_OF_ELEMENTS, fe_enter, fe_isa_count, fe_isas, fe_leave, fe_measure, fe_mode, fe_params,
 )
 
 cnp.import_array()
@@ -157,6 +157,7 @@ cdef class Measure:
     cdef readonly str name
     cdef readonly int operands
     cdef readonly bint pointwise
+    cdef bint by_elements
     cdef readonly bint exact_bits
     cdef readonly tuple bounds
     cdef readonly object ufunc
@@ -167,6 +168,7 @@ cdef class Measure:
         self.name = m.name.decode()
         self.operands = m.operands
         self.pointwise = m.shape == FE_MAP
+        self.by_elements = m.shape in (FE_MAP, FE_PAIRS_OF_ELEMENTS)
         self.exact_bits = m.bits != 0
         self.bounds = (m.bound[0], m.bound[1])
         self.ufunc = make_ufunc(index)
@@ -259,14 +261,14 @@ cdef class Measure:
         if work.rows * work.columns > RELEASE_ENTRIES:
             with nogil:
                 mode = fe_enter()
-                if self.pointwise:
+                if self.by_elements:
                     status = map_parallel(measure, work, params, NULL)
                 else:
                     status = rows_parallel(measures, measure, work, params, NULL)
                 fe_leave(mode, 0)
         else:
             mode = fe_enter()
-            if self.pointwise:
+            if self.by_elements:
                 status = map_parallel(measure, work, params, NULL)
             else:
                 status = rows_parallel(measures, measure, work, params, NULL)
@@ -360,6 +362,19 @@ cdef class Measure:
         if labels is not None:
             describe_labels(&work, labels, ignored)
         work.outer[RESULT] = work.itemsize
+        read_parameters(<const char *> cnp.PyArray_DATA(parameters), sizeof(double), &params)
+        return self.run(&work, &params)
+
+    def pairs(self, tuple arrays, cnp.ndarray parameters, cnp.ndarray first, cnp.ndarray second):
+        """Fill two C-contiguous arrays of the operands' shape; return status bits."""
+        cdef Work work
+        cdef fe_params params
+        cdef Field fields[FE_RESULTS]
+        describe(&work, arrays, 0, None, real_of(first))
+        memset(fields, 0, sizeof(fields))
+        fields[0].data = cnp.PyArray_BYTES(first)
+        fields[1].data = cnp.PyArray_BYTES(second)
+        work.fields = fields
         read_parameters(<const char *> cnp.PyArray_DATA(parameters), sizeof(double), &params)
         return self.run(&work, &params)
 

@@ -44,7 +44,7 @@ def map_elements(
         blocks = lazy_operands(values, names, out)
         summed = summed_by and summed_by.name
         settings = (measure.name, names, base, log_floor, check, summed, logits, smoothing)
-        dtype = _dtype(values, blocks)
+        dtype = result_dtype(values, blocks)
         for i, value in enumerate(values):
             if isinstance(value, float):  # weak here, but no longer in a block
                 blocks[i] = np.asarray(value, dtype)
@@ -70,7 +70,7 @@ def map_elements(
     if out is not None and not isinstance(out, np.ndarray):
         raise TypeError(f"out must be an ndarray, not {type(out).__name__}")
     arrays = [as_array(value, name) for value, name in zip(values, names, strict=True)]
-    dtype = _dtype(values, arrays)
+    dtype = result_dtype(values, arrays)
     shape = broadcast_shape(arrays, names)
     if check:
         for i in {0} if logits else {0, len(arrays) - 1}:
@@ -142,7 +142,7 @@ def _order(arrays: list[Array]) -> Literal["C", "F", None]:
     return "F" if all(array.flags.f_contiguous for array in arrays) else None
 
 
-def _dtype(values: tuple[Any, ...], arrays: list[Array]) -> np.dtype[Any]:
+def result_dtype(values: tuple[Any, ...], arrays: list[Array]) -> np.dtype[Any]:
     """Return the dtype of the result: float64 unless every operand that counts is smaller."""
     counted = []
     for i, (value, array) in enumerate(zip(values, arrays, strict=True)):

@@ -15,6 +15,7 @@ cdef extern from "fastent.h" nogil:
         FE_MAP
         FE_ROWS
         FE_LOGITS
+        FE_PAIRS_OF_ELEMENTS
         FE_HIGH
         FE_LOW
         FE_LARGEST

@@ -79,9 +79,35 @@ cdef void widen(const char *values, Py_ssize_t count, int real_type, double *to)
         to[i] = (<const float *> values)[i] if real_type == FE_F32 else (<const double *> values)[i]
 
 
+cdef int pairs_loop(const fe_measure *measure, const Work *work, const fe_params *params,
+                    Py_ssize_t start, Py_ssize_t end) noexcept nogil:
+    """Both results of elements start .. end, into contiguous arrays."""
+    cdef double buffers[FE_OPERANDS][MAP_BLOCK]
+    cdef const void *operand[FE_OPERANDS]
+    cdef char *to[2]
+    cdef Py_ssize_t size = work.itemsize, block
+    cdef unsigned status = 0
+    cdef int k
+    while start < end:
+        block = min(<Py_ssize_t> MAP_BLOCK, end - start)
+        for k in range(measure.operands):
+            if work.view[k].native and work.view[k].axes == 1 and work.view[k].strides[0] == size:
+                operand[k] = work.view[k].data + start * size
+            else:
+                operand[k] = buffers[k]
+                fetch(&work.view[k], start, block, <char *> buffers[k], work, NULL)
+        for k in range(2):
+            to[k] = work.fields[k].data + start * size
+        status |= measure.map[work.real](operand, block, params, to)
+        start += block
+    return status
+
+
 cdef int map_loop(const fe_measure *measure, const Work *work, const fe_params *params,
                   Py_ssize_t start, Py_ssize_t end, double *doubles) noexcept nogil:
     """Results of elements start .. end; as doubles if somewhere is given to put them."""
+    if measure.shape == FE_PAIRS_OF_ELEMENTS:
+        return pairs_loop(measure, work, params, start, end)
     cdef double buffers[ARRAYS][MAP_BLOCK]
     cdef double labels[MAP_BLOCK]
     cdef const void *operand[FE_OPERANDS]

@@ -375,7 +375,7 @@ cdef int map_parallel(const fe_measure *measure, const Work *work, const fe_para
     cdef Job job
     cdef bint alone = work.rows * work.itemsize * MAP_COST < parallel_bytes
     cdef int k
-    if doubles == NULL:
+    if doubles == NULL and work.fields == NULL:
         for k in range(work.operands):
             alone = alone or overlap(work, k)
     if alone:

@@ -217,7 +217,8 @@ def test_layouts(layout: str, n: int, dtype: Any, rng: np.random.Generator) -> N
     targets = np.moveaxis(rng.dirichlet(np.ones(n), (6, 5)), -1, 1).astype(dtype)
     labels = rng.integers(0, n, (6, 5))
     lying = ZOO[layout](x.copy())
-    for truth, options in ((labels, {}), (labels, {"label_smoothing": 0.1}), (targets, {})):
+    smooth: dict[str, Any] = {"label_smoothing": 0.1}
+    for truth, options in ((labels, {}), (labels, smooth), (targets, {})):
         want = fe.softmax_cross_entropy_grad(truth, x.copy(), axis=1, **options)
         got = fe.softmax_cross_entropy_grad(truth, lying, axis=1, **options)
         np.testing.assert_array_equal(got, want)
