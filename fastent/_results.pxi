@@ -88,7 +88,7 @@ cdef void finish_rows(const fe_measure *measure, const Work *work, Scratch *scra
     cdef bint packed = (work.outer[RESULT] == work.itemsize
                         and rows <= work.run - start % work.run)
     if measure.results != 1:
-        if measure.spread[real_type] != NULL:
+        if measure.results > 1 and measure.spread[real_type] != NULL:
             begin_gradient(work, start, rows, labels, state)
         measure.finish[real_type](state, rows, params, results)
         clear_ignored(work, labels, rows, FE_F64, <char *> results)

@@ -7,8 +7,12 @@ import pytest
 
 MODULES = (
     "fastent",
+    "fastent._binary_gradients",
+    "fastent._compare",
     "fastent._distributions",
     "fastent._events",
+    "fastent._gradients",
+    "fastent._log_loss",
     "fastent._logits",
     "fastent._losses",
     "fastent._scores",
