@@ -65,6 +65,13 @@ def _log_softmax(logits: Array, axis: int) -> Array:
     return np.asarray(shifted - np.log(np.exp(shifted).sum(axis, keepdims=True)))
 
 
+def _one_hot(labels: Array, like: Array, axis: int) -> Array:
+    """Ones at the labels, which have become floats."""
+    ones = np.zeros_like(like)
+    np.put_along_axis(ones, np.expand_dims(labels.astype(np.int64), axis), 1, axis)
+    return ones
+
+
 def _softmax_entropy(logits: Array, axis: int) -> Array:
     log_p = _log_softmax(logits, axis)
     return np.asarray(-(np.exp(log_p) * log_p).sum(axis))
@@ -145,6 +152,13 @@ MEASURES: dict[str, Measure] = {
         lambda a, axis, out: fastent.softmax_cross_entropy(*a, axis=axis, out=out),
         lambda a, axis: _picked(a[0], np.exp(_log_softmax(a[1], axis)), axis),
         "softmax_cross_entropy",
+    ),
+    "softmax_cross_entropy_grad": Measure(
+        "labels logits",
+        lambda a, axis, out: fastent.softmax_cross_entropy_grad(*a, axis=axis, out=out),
+        lambda a, axis: np.exp(_log_softmax(a[1], axis)) - _one_hot(a[0], a[1], axis),
+        "softmax_cross_entropy_grad",
+        writes=True,
     ),
     "softmax_entropy": Measure(
         "logits",
@@ -355,7 +369,7 @@ class Case:
         """Do the least that any program must, on as many threads as fastent uses."""
         threads = fastent.get_num_threads()
         if out is not None:
-            floor.copy(out, *arrays, threads=threads)
+            floor.copy(out, *(a for a in arrays if a.dtype == out.dtype), threads=threads)
         elif MEASURES[self.measure].operands == "labels p":
             floor.pick(arrays[0], arrays[1], self.axis, threads=threads)
         else:

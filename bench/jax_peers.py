@@ -50,6 +50,11 @@ def softmax_cross_entropy(a: Inputs, axis: int) -> Any:
     return -jnp.take_along_axis(log_p, jnp.expand_dims(a[0], axis), axis).squeeze(axis)
 
 
+def softmax_cross_entropy_grad(a: Inputs, axis: int) -> Any:
+    """Differentiate the sum of the losses."""
+    return jax.grad(lambda x: softmax_cross_entropy((a[0], x), axis).sum())(a[1])
+
+
 def score_logits(a: Inputs, axis: int) -> Any:
     """Cross entropy, entropy, confidence, margin, prediction, rank."""
     x, labels = a[1], jnp.expand_dims(a[0], axis)
@@ -74,6 +79,7 @@ FUNCTIONS: dict[str, Function] = {
         log_softmax,
         softmax_entropy,
         softmax_cross_entropy,
+        softmax_cross_entropy_grad,
         softmax_kl_divergence,
         score_logits,
         top_log_probs,

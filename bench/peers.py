@@ -134,6 +134,13 @@ def _scipy_softmax_cross_entropy(labels: Any, x: Any, axis: int) -> Any:
     return -np.squeeze(np.take_along_axis(log_p, np.expand_dims(labels, axis), axis), axis)
 
 
+def _less_one(p: Any, labels: Any, axis: int) -> Any:
+    """Take 1 from what each row has at its label."""
+    index = np.expand_dims(labels, axis)
+    np.put_along_axis(p, index, np.take_along_axis(p, index, axis) - 1, axis)
+    return p
+
+
 def _numpy_softmax_entropy(x: Any, axis: int) -> Any:
     log_p = x - np.expand_dims(_numpy_logsumexp(x, axis), axis)
     return -(np.exp(log_p) * log_p).sum(axis)
@@ -201,6 +208,12 @@ EXPRESSIONS: dict[str, dict[str, Call]] = {
     "softmax_cross_entropy": {
         "numpy": lambda a, axis, out: _numpy_softmax_cross_entropy(a[0], a[1], axis),
         "scipy": lambda a, axis, out: _scipy_softmax_cross_entropy(a[0], a[1], axis),
+    },
+    "softmax_cross_entropy_grad": {
+        "numpy": lambda a, axis, out: _into(_less_one(_numpy_softmax(a[1], axis), a[0], axis), out),
+        "scipy": lambda a, axis, out: _into(
+            _less_one(_load("scipy.special").softmax(a[1], axis=axis), a[0], axis), out
+        ),
     },
     "softmax_entropy": {
         "numpy": lambda a, axis, out: _numpy_softmax_entropy(a[0], axis),

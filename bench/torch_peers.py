@@ -68,6 +68,19 @@ def softmax_cross_entropy(a: Inputs, axis: int, out: Any) -> Any:
     return functional.cross_entropy(a[1].movedim(axis, 1), a[0], reduction="none")
 
 
+def softmax_cross_entropy_grad(a: Inputs, axis: int, out: Any) -> Any:
+    """Differentiate the library's own loss: forward and backward."""
+
+    def total(x: Any) -> Any:
+        return functional.cross_entropy(x.movedim(axis, 1), a[0], reduction="sum")
+
+    gradient = torch.func.grad(total)(a[1])
+    if out is None:
+        return gradient
+    out[...] = gradient
+    return out
+
+
 def softmax_entropy(a: Inputs, axis: int, out: Any) -> Any:
     """-sum p log p of log p = log_softmax(logits)."""
     log_p = torch.log_softmax(a[0], axis)
@@ -135,6 +148,7 @@ EXPRESSIONS: dict[str, Callable[[Inputs, int, Any], Any]] = {
         surprisal,
         log_loss,
         softmax_cross_entropy,
+        softmax_cross_entropy_grad,
         softmax_entropy,
         softmax_kl_divergence,
         softmax,
