@@ -18,6 +18,12 @@ from fastent._binary_gradients import (
     binary_cross_entropy_grad,
     binary_cross_entropy_with_logits_grad,
 )
+from fastent._calibration import (
+    ReliabilityCurve,
+    expected_calibration_error,
+    fit_temperature,
+    reliability_curve,
+)
 from fastent._compare import LogitComparison, compare_logits, softmax_kl_divergence
 from fastent._config import show_config
 from fastent._distributions import (
@@ -43,6 +49,7 @@ __version__ = _VERSION
 __all__ = [
     "LogitComparison",
     "LogitScores",
+    "ReliabilityCurve",
     "TopLogProbs",
     "binary_cross_entropy",
     "binary_cross_entropy_grad",
@@ -52,6 +59,8 @@ __all__ = [
     "compare_logits",
     "cross_entropy",
     "entropy",
+    "expected_calibration_error",
+    "fit_temperature",
     "get_num_threads",
     "kl_divergence",
     "log_loss",
@@ -59,6 +68,7 @@ __all__ = [
     "logsumexp",
     "num_threads",
     "perplexity",
+    "reliability_curve",
     "score_logits",
     "set_num_threads",
     "show_config",

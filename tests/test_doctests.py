@@ -8,6 +8,7 @@ import pytest
 MODULES = (
     "fastent",
     "fastent._binary_gradients",
+    "fastent._calibration",
     "fastent._compare",
     "fastent._distributions",
     "fastent._events",
