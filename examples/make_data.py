@@ -35,9 +35,10 @@ def save(name: str, probabilities: NDArray[np.float64], labels: NDArray[np.int64
 
 
 def main() -> None:
-    """Write the four files."""
+    """Write the five files."""
     features, labels = load_digits(return_X_y=True)
     save("digits", judge(features, labels), labels)
+    np.save(FOLDER / "digits_images.npy", features.astype(np.uint8).reshape(-1, 8, 8))
 
     features, labels = load_breast_cancer(return_X_y=True)
     save("breast_cancer", judge(features, labels)[:, 1], labels)

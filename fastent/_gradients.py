@@ -217,7 +217,7 @@ def _of_targets(
 ) -> None:
     """Fill `out` with the derivatives of targets, and `losses`.
 
-    Class weights and smoothing make other targets of them, block by block.
+    Class weights and smoothing make other targets of them, block by block, of a row at least.
     """
     status = 0
     if class_weight is None and share == 0:

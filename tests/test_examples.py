@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -87,3 +88,25 @@ def test_language_model_agrees_with_its_framework(tmp_path: Path) -> None:
     if "PyTorch" in lines:
         assert float(lines["PyTorch"].split()[-1]) == pytest.approx(perplexity, rel=1e-4)
     assert done.stdout.count(" expected)") == 8
+
+
+def test_softmax_regression() -> None:
+    """It learns; the sum is one, two classes are binary, and a fitted temperature helps."""
+    script = EXAMPLES / "softmax_regression.py"
+    done = subprocess.run([sys.executable, str(script)], capture_output=True, text=True, check=True)
+    assert done.stderr == ""
+    steps = re.findall(r"^ *\d+ +([\d.]+) += +([\d.]+) \+ +([\d.]+)$", done.stdout, re.MULTILINE)
+    losses = [float(loss) for loss, _, _ in steps]
+    assert losses == sorted(losses, reverse=True)
+    assert losses[0] == pytest.approx(np.log(10), abs=1e-4)
+    final = re.search(r"in the end +([\d.]+) = ([\d.]+) \+ ([\d.]+)", done.stdout)
+    assert final
+    loss, least, divergence = map(float, final.groups())
+    assert loss == pytest.approx(least + divergence, abs=2e-4)
+    softmax, binary = re.findall(r"(?:softmax|binary cross entropy) ([\d.]+)", done.stdout)
+    assert softmax == binary
+    (before, worse), (after, better) = re.findall(
+        r"cross entropy ([\d.]+), expected calibration error ([\d.]+)", done.stdout
+    )
+    assert float(after) < float(before)
+    assert float(better) < float(worse)

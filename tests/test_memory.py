@@ -60,6 +60,11 @@ CALLS: dict[str, Callable[[Any], Any]] = {
     "score logits, axis 0": lambda a: fe.score_logits(None, a, axis=0)[1:5],
     "top log probs": lambda a: fe.top_log_probs(a, 3),
     "top log probs, chosen": lambda a: fe.top_log_probs(a, [3, 1]),
+    "gradient": lambda a: fe.softmax_cross_entropy_grad(np.broadcast_to(3, len(a)), a),
+    "gradient of targets, and loss": lambda a: fe.softmax_cross_entropy_grad(
+        a, a, value_and_grad=True
+    ),
+    "binary gradients": lambda a: fe.binary_cross_entropy_with_logits_grad(a, a),
     "BCE, mean, labels": lambda a: fe.binary_cross_entropy(a > 0.5, a, reduction="mean"),
 }
 
