@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import re
 import subprocess
 import sys
@@ -9,6 +10,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+
+import fastent as fe
 
 EXAMPLES = Path(__file__).parent.parent / "examples"
 
@@ -110,3 +113,21 @@ def test_softmax_regression() -> None:
     )
     assert float(after) < float(before)
     assert float(better) < float(worse)
+
+
+@pytest.mark.parametrize("library", ["lightgbm", "xgboost"])
+def test_boosting(library: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The objective of the example reaches the loss of the library's own."""
+    pytest.importorskip(library)
+    monkeypatch.syspath_prepend(str(EXAMPLES))
+    boosting = importlib.import_module("boosting")
+    datasets = pytest.importorskip("sklearn.datasets")
+    features, labels = datasets.load_breast_cancer(return_X_y=True)
+    data = (features[::2], labels[::2], features[1::2])
+    train = getattr(boosting, f"with_{library}")
+    losses = [
+        fe.binary_cross_entropy_with_logits(labels[1::2], train(data, chosen), reduction="mean")
+        for chosen in (None, boosting.objective, boosting.usual_objective)
+    ]
+    assert losses[0] < 0.2
+    np.testing.assert_allclose(losses, losses[0], rtol=1e-3)
