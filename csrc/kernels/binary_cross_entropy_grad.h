@@ -70,13 +70,26 @@ INLINE pair64 NAME(binary_cross_entropy_with_logits_grad,
   const m64 outside = m64_or(beyond, FE_JOIN(outside, weights, f64, FE_ISA)(w));
   if (m64_any(outside)) *status |= FE_INVALID;
   const pair64 weights = FE_JOIN(binary_grad, weights, f64, FE_ISA)(z, w, outside, params);
+#if REAL == 32 /* no pair is needed for a float */
+  const g64 minus = g64_min(x, g64_sub(zero, x)), least = g64_set(-700);
+  const g64 near = g64_exp_normal(g64_max(least, minus));
+  const g64 e = g64_select(g64_less(minus, least), zero, near);
+#else
   const g64 e = g64_exp_pair(g64_min(x, g64_sub(zero, x)), zero);
+#endif
   const g64 large = g64_div(one, g64_add(one, e)), small = g64_mul(e, large);
   const m64 negative = g64_less(x, zero);
   const g64 p = g64_select(negative, small, large), q = g64_select(negative, large, small);
+#if REAL == 32
+  const g64 number = g64_fms(weights.low, p, g64_mul(weights.high, q));
+  const g64 first = g64_select(g64_equal(x, x), number, x); /* NaN, which a maximum drops */
+#else
   const g64 first = FE_JOIN(binary_grad, difference, f64, FE_ISA)(weights, p, q);
+#endif
   const g64 sum = g64_add(weights.high, weights.low);
-  return FE_JOIN(binary_grad, scaled, f64, FE_ISA)(first, g64_mul(sum, g64_mul(p, q)), params);
+  const g64 second = g64_mul(sum, g64_mul(p, q));
+  return FE_JOIN(binary_grad, scaled, f64, FE_ISA)(first, g64_select(g64_equal(x, x), second, x),
+                                                   params);
 }
 
 #define MEASURE binary_cross_entropy_grad
