@@ -67,9 +67,8 @@ def _log_softmax(logits: Array, axis: int) -> Array:
 
 def _one_hot(labels: Array, like: Array, axis: int) -> Array:
     """Ones at the labels, which have become floats."""
-    ones = np.zeros_like(like)
-    np.put_along_axis(ones, np.expand_dims(labels.astype(np.int64), axis), 1, axis)
-    return ones
+    places = np.arange(like.shape[axis])
+    return np.asarray(np.expand_dims(labels, axis) == (places if axis else places[:, None]))
 
 
 def _softmax_entropy(logits: Array, axis: int) -> Array:

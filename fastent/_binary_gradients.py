@@ -17,6 +17,7 @@ from fastent._plan import (
     check_out,
     check_reduction,
     deliver,
+    divisor_of,
     parameters,
     weigh,
     weight_beside,
@@ -234,11 +235,7 @@ def _derivatives(
     if value_and_grad:
         options = {"pos_weight": pos_weight, "label_smoothing": smoothing, "base": base}
         value = loss(target, prediction, reduction=reduction, weight=weight, **options)
-    divisor = 1.0
-    if reduction == "mean":
-        divisor = float(np.prod(shape))
-    elif reduction == "weighted_mean" and each is not None:
-        divisor = float(np.sum(each, dtype=np.float64))
+    divisor = divisor_of(reduction, each, shape)
     if divisor != 1:
         with np.errstate(all="ignore"):
             vector = vector.copy()

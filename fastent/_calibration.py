@@ -201,6 +201,9 @@ def fit_temperature(
         kept = np.ones(true.shape, bool) if ignore_index is None else true != ignore_index
         slope = _binary_slope(true[kept], scores[kept].astype(np.float64))
     else:
+        position = normalize_axis_index(axis, scores.ndim)
+        check_label_shape(true, scores, position, "labels")
+        check_labels(true, scores.shape[position], LOGITS_AXIS, ignored=ignore_index)
         slope = _slope(true, scores, axis, ignore_index)
     return _root(slope)
 

@@ -14,6 +14,7 @@ from fastent._plan import (
     check_out,
     check_reduction,
     deliver,
+    divisor_of,
     parameters,
     room_beside,
     weigh,
@@ -149,7 +150,7 @@ def softmax_cross_entropy_grad(
     else:
         each = None if weight is None else weights_of(weight, rows.shape[:-1])
     if divisor is None:
-        divisor = _divisor(reduction, each, rows.shape[:-1])
+        divisor = divisor_of(reduction, each, rows.shape[:-1])
     operands: tuple[Array, ...] = (rows,)
     if measure is OF_CLASSES:
         weights = np.ones(classes) if weights_of_classes is None else weights_of_classes
@@ -164,15 +165,6 @@ def softmax_cross_entropy_grad(
     if losses is None:
         return gradient
     return _value(losses, each, divisor, reduction, dtype), gradient
-
-
-def _divisor(reduction: str, each: Array | None, shape: tuple[int, ...]) -> float:
-    """Return what the sum of weighted losses is divided by."""
-    if reduction == "mean":
-        return float(np.prod(shape))
-    if reduction == "weighted_mean" and each is not None:
-        return float(np.sum(each, dtype=np.float64))
-    return 1.0
 
 
 def _value(

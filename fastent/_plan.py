@@ -127,6 +127,15 @@ def check_reduction(reduction: str, weight: Any, keepdims: bool = False) -> None
         raise ValueError('keepdims=True keeps an axis of the rows: it needs reduction="none"')
 
 
+def divisor_of(reduction: str, weights: Array | None, shape: tuple[int, ...]) -> float:
+    """Return what the sum of results of this shape, times their weights, is divided by."""
+    if reduction == "mean":
+        return float(math.prod(shape))
+    if reduction == "weighted_mean" and weights is not None:
+        return float(np.sum(weights, dtype=np.float64))
+    return 1.0
+
+
 def weights_of(weight: Any, shape: tuple[int, ...]) -> Array:
     """Return the weights of results of this shape as a view."""
     array = as_array(weight, "weight")

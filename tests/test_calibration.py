@@ -152,6 +152,10 @@ def test_errors() -> None:
         fe.reliability_curve([0, 1], prob, bins=2.5)  # type: ignore[arg-type]
     with pytest.raises(ValueError, match="strategy must be one of"):
         fe.reliability_curve([0, 1], prob, strategy="equal")
+    with pytest.raises(ValueError, match="labels: element 1 is 5, but there are 4 classes"):
+        fe.fit_temperature([0, 5], prob)
+    with pytest.raises(ValueError, match=r"labels has shape \(3,\), but logits of shape \(2, 4\)"):
+        fe.fit_temperature([0, 1, 2], prob)
     with pytest.raises(TypeError, match="class indices are integers"):
         fe.fit_temperature([0.0, 1.0], prob)
     da = pytest.importorskip("dask.array")
