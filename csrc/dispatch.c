@@ -70,6 +70,8 @@ const int fe_isa_count = sizeof fe_isas / sizeof fe_isas[0];
 
 #define FE_MAP_MEASURE(...) +1
 #define FE_PAIR_MEASURE(...) +1
+#define FE_LABELLED_MEASURE(...) +1
+#define FE_POWERS_MEASURE(...) +1
 #define FE_ROW_MEASURE(...) +1
 #define FE_LOGITS_MEASURE(...) +1
 #define FE_SPREAD_MEASURE(...) +1

@@ -39,6 +39,12 @@ INLINE g64 g64_two_sum(g64 a, g64 b, g64 *residual) {
   return sum;
 }
 
+INLINE double fe_two_sum(double a, double b, double *residual) {
+  const double sum = a + b, b_part = sum - a;
+  *residual = (a - (sum - b_part)) + (b - b_part);
+  return sum;
+}
+
 INLINE g64 g64_fast_two_sum(g64 a, g64 b, g64 *residual) {
   const g64 sum = g64_add(a, b);
   *residual = g64_sub(b, g64_sub(sum, a));

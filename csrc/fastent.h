@@ -36,6 +36,7 @@ typedef struct fe_params {
   double temperature;           /* logits are divided by it */
   double smoothing;             /* the share of a target that goes to all classes alike */
   unsigned flags;
+  double order; /* of Renyi's and Tsallis' measures; or what is added to every share */
 } fe_params;
 
 /* What entries of a normalised row are divided by: a power of two to multiply entry and sum with,
@@ -76,7 +77,8 @@ enum {
   FE_DISTANCE_LOW,
   FE_WEIGHT_HIGH,
   FE_WEIGHT_LOW,
-  FE_COUNT,
+  FE_POWERS_PARTS, /* powers.h says what those hold there */
+  FE_COUNT = FE_POWERS_PARTS,
   FE_TARGET, /* the logit of the row's label, NaN if it has none: put there by whoever reads labels
               */
   FE_TARGET_WEIGHT, /* likewise the weight of its class */
@@ -130,6 +132,7 @@ typedef struct fe_measure {
   int parts;              /* of a state, that it uses */
   int results;            /* of a row */
   int picks[FE_OPERANDS]; /* the part that takes this operand's entry at the row's label, or 0 */
+  int labelled;           /* operand 0 is made of labels: 1 at a row's label, else 0 */
   double bound[FE_REALS]; /* largest error: ulps if at least 0.5, else relative */
   fe_map map[FE_REALS];
   fe_accumulate accumulate[FE_REALS];

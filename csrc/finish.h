@@ -2,6 +2,8 @@
  *
  *   scaled       sum * (1/log(base)), rounded once
  *   exponential  e^sum, for perplexities
+ *   to_log_2     sum * (1/log(base)), of sums that are at most log 2 but for roundings
+ *   root_to_log_2, root_to_1: the square root of that, and of sums at most 1
  */
 
 INLINE void NAME(finish, store)(real *result, size_t left, g64 y) {
@@ -52,3 +54,39 @@ static void NAME(exponential, finish)(const fe_state *state, size_t rows, const 
     NAME(finish, store)(result + r, rows - r, y);
   }
 }
+
+/* A sum that exceeds its greatest value by no more than roundings of the entries is that value: the
+ * excess is within the measure's bound, 1e-6 or 1e-14, or 2 ulp. */
+INLINE g64 NAME(finish, capped)(g64 sum, double greatest, double excess) {
+  const g64 cap = g64_set(greatest);
+  const m64 above = m64_and(g64_less(cap, sum), g64_less(sum, g64_set(greatest * (1 + excess))));
+  return g64_select(above, cap, sum);
+}
+
+INLINE void NAME(finish, bounded)(const fe_state *state, size_t rows, const fe_params *params,
+                                  double greatest, double excess, const int root, real *result) {
+  for (size_t r = 0; r < rows; r += FE_LANES) {
+    const g64 sum =
+        g64_add(g64_load(state->part[FE_HIGH] + r), NAME(finish, rest)(state->part[FE_LOW] + r));
+    g64 y = NAME(finish, capped)(sum, greatest, excess);
+    y = g64_mul(y, g64_set(params->scale_high + params->scale_low));
+    NAME(finish, store)(result + r, rows - r, root ? g64_sqrt(y) : y);
+  }
+}
+
+#define LOG_2_EXCESS (REAL == 32 ? 0x1p-20 : 0x1p-47)
+static void NAME(to_log_2, finish)(const fe_state *state, size_t rows, const fe_params *params,
+                                   void *out) {
+  NAME(finish, bounded)(state, rows, params, FE_LN2, LOG_2_EXCESS, 0, out);
+}
+
+static void NAME(root_to_log_2, finish)(const fe_state *state, size_t rows, const fe_params *params,
+                                        void *out) {
+  NAME(finish, bounded)(state, rows, params, FE_LN2, LOG_2_EXCESS, 1, out);
+}
+
+static void NAME(root_to_1, finish)(const fe_state *state, size_t rows, const fe_params *params,
+                                    void *out) {
+  NAME(finish, bounded)(state, rows, params, 1, REAL == 32 ? 0x1p-22 : 0x1p-51, 1, out);
+}
+#undef LOG_2_EXCESS

@@ -5,8 +5,10 @@
 #include "columns.h"
 #include "fastent.h"
 #include "read.h"
+#include "shares.h"
 #include "sum.h"
 #include "watch.h"
+#include "powers.h"
 
 #if defined(__FAST_MATH__)
 #error "fastent's accuracy needs IEEE arithmetic: build without -ffast-math (look at CFLAGS)"
@@ -49,6 +51,27 @@
    .bound = {bound_f32, bound_f64},                                                   \
    .accumulate = FE_BOTH(kernel, accumulate),                                         \
    .combine = {fe_combine_sums, fe_combine_sums},                                     \
+   .finish = FE_BOTH(ending, finish)},
+#define FE_POWERS_MEASURE(name_, operands_, kernel, bound_f32, bound_f64) \
+  {.name = #name_,                                                        \
+   .shape = FE_ROWS,                                                      \
+   .operands = operands_,                                                 \
+   .parts = FE_POWERS_PARTS,                                              \
+   .results = 1,                                                          \
+   .bound = {bound_f32, bound_f64},                                       \
+   .accumulate = FE_BOTH(kernel, accumulate),                             \
+   .combine = {powers_combine, powers_combine},                           \
+   .finish = FE_BOTH(name_, finish)},
+#define FE_LABELLED_MEASURE(name_, kernel, ending, bound_f32, bound_f64) \
+  {.name = #name_,                                                       \
+   .shape = FE_ROWS,                                                     \
+   .operands = 2,                                                        \
+   .parts = FE_SUM_PARTS,                                                \
+   .results = 1,                                                         \
+   .labelled = 1,                                                        \
+   .bound = {bound_f32, bound_f64},                                      \
+   .accumulate = FE_BOTH(kernel, accumulate),                            \
+   .combine = {fe_combine_sums, fe_combine_sums},                        \
    .finish = FE_BOTH(ending, finish)},
 #define FE_LOGITS_MEASURE(name_, operands_, kernel, joining, ending, picks_, bound_f32, bound_f64) \
   {.name = #name_,                                                                                 \

@@ -21,7 +21,8 @@
  * `begin` and `end` (its sum) to go with it. SHORTCUT, where defined, is tried first: it sums a
  * leaf of a common kind, or returns 0. Where WEIGHTED is defined the term is made here from
  * `factor` (1: -p * factor, seldom above HEAD_START; 0: factor), and short rows are worked on many
- * at a time.
+ * at a time. Where SQUARES is defined, terms are as the squares of what differs: of floats they may
+ * be subnormal, or nothing, where the entries are not, and a sum that small is made anew in double.
  */
 
 #define ROW(part) NAME(MEASURE, part)
@@ -30,6 +31,9 @@
 #define PADDED 1
 #else
 #define PADDED 0
+#endif
+#ifndef SQUARES
+#define SQUARES 0
 #endif
 #define SHORT_COLUMNS 32 /* turned at a time, if rows are shorter: 4 or 8 KiB, in L1 */
 
@@ -110,4 +114,5 @@ static unsigned ROW(accumulate)(const fe_block *block, const fe_params *params,
 #undef STATE
 #undef PAD
 #undef PADDED
+#undef SQUARES
 #undef WATCH_LIMIT

@@ -175,6 +175,7 @@ typedef struct {
   DEFINE_3(G, G##_fms, G, EACH_3, V##_FMS)   /*  a * b - c */                            \
   DEFINE_2(G, G##_min, G, EACH_2, V##_MIN)   /* b where a is NaN */                      \
   DEFINE_2(G, G##_max, G, EACH_2, V##_MAX)   /* b where a is NaN */                      \
+  DEFINE_1(G, G##_sqrt, G, EACH_1, V##_SQRT)                                             \
   DEFINE_2(G, G##_bits_add, G, EACH_2, V##_BITS_ADD)                                     \
   DEFINE_2(G, G##_bits_sub, G, EACH_2, V##_BITS_SUB)                                     \
   DEFINE_2(G, G##_bits_and, G, EACH_2, V##_BITS_AND)                                     \

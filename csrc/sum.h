@@ -34,12 +34,6 @@ typedef struct {
   g64 difference, scale;
 } entry64;
 
-INLINE double fe_two_sum(double a, double b, double *residual) {
-  const double sum = a + b, b_part = sum - a;
-  *residual = (a - (sum - b_part)) + (b - b_part);
-  return sum;
-}
-
 /* ---- scaling --------------------------------------------------------------------------------- */
 
 /* (y.high + y.low) * scale, rounded once. An infinite y.high passes. */

@@ -18,6 +18,7 @@ from fastent._binary_gradients import (
     binary_cross_entropy_grad,
     binary_cross_entropy_with_logits_grad,
 )
+from fastent._brier import brier_score
 from fastent._calibration import (
     ReliabilityCurve,
     expected_calibration_error,
@@ -26,18 +27,21 @@ from fastent._calibration import (
 )
 from fastent._compare import LogitComparison, compare_logits, softmax_kl_divergence
 from fastent._config import show_config
-from fastent._distributions import (
-    cross_entropy,
-    entropy,
-    kl_divergence,
-    perplexity,
+from fastent._distributions import cross_entropy, entropy, kl_divergence, perplexity
+from fastent._divergences import (
+    hellinger_distance,
+    jeffreys_divergence,
+    js_distance,
+    js_divergence,
     total_variation_distance,
 )
+from fastent._drift import population_stability_index
 from fastent._events import binary_entropy, surprisal
 from fastent._gradients import softmax_cross_entropy_grad
 from fastent._log_loss import log_loss
 from fastent._logits import binary_cross_entropy_with_logits, sigmoid
 from fastent._losses import binary_cross_entropy
+from fastent._orders import renyi_divergence, renyi_entropy, tsallis_entropy
 from fastent._scores import LogitScores, score_logits
 from fastent._softmax import logsumexp, softmax_cross_entropy, softmax_entropy
 from fastent._spread import log_softmax, softmax
@@ -56,19 +60,27 @@ __all__ = [
     "binary_cross_entropy_with_logits",
     "binary_cross_entropy_with_logits_grad",
     "binary_entropy",
+    "brier_score",
     "compare_logits",
     "cross_entropy",
     "entropy",
     "expected_calibration_error",
     "fit_temperature",
     "get_num_threads",
+    "hellinger_distance",
+    "jeffreys_divergence",
+    "js_distance",
+    "js_divergence",
     "kl_divergence",
     "log_loss",
     "log_softmax",
     "logsumexp",
     "num_threads",
     "perplexity",
+    "population_stability_index",
     "reliability_curve",
+    "renyi_divergence",
+    "renyi_entropy",
     "score_logits",
     "set_num_threads",
     "show_config",
@@ -81,4 +93,5 @@ __all__ = [
     "surprisal",
     "top_log_probs",
     "total_variation_distance",
+    "tsallis_entropy",
 ]

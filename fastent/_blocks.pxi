@@ -121,6 +121,24 @@ cdef int open_scratch(Scratch *scratch, const fe_measure *measure, const Work *w
     return 0  # without a tile nothing is turned, which is only slower
 
 
+cdef void mark_labels(const Work *work, Py_ssize_t start, Py_ssize_t rows, Py_ssize_t column,
+                      Py_ssize_t columns, char *to) noexcept nogil:
+    """Make some columns of rows that are 1 at their label, else 0; none has one out of range."""
+    cdef double labels[FE_BLOCK_ROWS]
+    cdef Py_ssize_t r
+    cdef double at
+    memset(to, 0, rows * columns * work.itemsize)
+    fetch_labels(work, start, rows, labels)
+    for r in range(rows):
+        at = labels[r] - column
+        if not 0 <= at < columns:  # elsewhere, or of an ignored row
+            continue
+        if work.real == FE_F32:
+            (<float *> to)[r * columns + <Py_ssize_t> at] = 1
+        else:
+            (<double *> to)[r * columns + <Py_ssize_t> at] = 1
+
+
 cdef void place(const Work *work, const Scratch *scratch, int k, Py_ssize_t start, Py_ssize_t rows,
                 Py_ssize_t column, Py_ssize_t columns, bint fetched, fe_block *block, int i) noexcept nogil:
     """Make operand k the i-th of a block: some columns of rows start .. start + rows.
@@ -134,7 +152,10 @@ cdef void place(const Work *work, const Scratch *scratch, int k, Py_ssize_t star
     if scratch.buffer[k] != NULL:
         block.ahead[i].next = <const char *> scratch.buffer[k]
         block.ahead[i].size = 0
-        if not fetched:
+        if work.marked and k == 0:
+            if not fetched:
+                mark_labels(work, start, rows, column, columns, <char *> scratch.buffer[k])
+        elif not fetched:
             after = fetch(view, start * work.columns + column, rows * columns,
                           <char *> scratch.buffer[k], work, <char *> scratch.tile)
             if not turned(view):

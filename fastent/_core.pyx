@@ -41,7 +41,8 @@ include "_parallel.pxi"
 include "_reductions.pxi"
 
 cdef enum:
-    PARAMETERS = 7  # scale_high, scale_low, log_floor, probability_floor, flags, temperature, smoothing
+    # scale_high, scale_low, log_floor, probability_floor, flags, temperature, smoothing, order
+    PARAMETERS = 8
     RELEASE_ENTRIES = 4096  # letting go of the GIL pays from a few microseconds of work on
 
 cdef extern from *:
@@ -124,6 +125,7 @@ cdef void read_parameters(const char *data, Py_ssize_t step, fe_params *params) 
     params.flags = <unsigned> (<const double *> (data + 4 * step))[0]
     params.temperature = (<const double *> (data + 5 * step))[0]
     params.smoothing = (<const double *> (data + 6 * step))[0]
+    params.order = (<const double *> (data + 7 * step))[0]
 
 
 cdef void divide(fe_params *params, double count) noexcept nogil:
@@ -158,6 +160,7 @@ cdef class Measure:
     cdef readonly int operands
     cdef readonly bint pointwise
     cdef bint by_elements
+    cdef bint labelled
     cdef readonly bint exact_bits
     cdef readonly tuple bounds
     cdef readonly object ufunc
@@ -170,6 +173,7 @@ cdef class Measure:
         self.pointwise = m.shape == FE_MAP
         self.by_elements = m.shape in (FE_MAP, FE_PAIRS_OF_ELEMENTS)
         self.exact_bits = m.bits != 0
+        self.labelled = m.labelled != 0
         self.bounds = (m.bound[0], m.bound[1])
         self.ufunc = make_ufunc(index)
 
@@ -287,7 +291,7 @@ cdef class Measure:
         cdef fe_params params
         describe(&work, views, cores, out, real_of(out))
         if labels is not None:
-            describe_labels(&work, labels, ignored)
+            describe_labels(&work, labels, ignored, self.labelled)
         read_parameters(<const char *> cnp.PyArray_DATA(parameters), sizeof(double), &params)
         return self.run(&work, &params)
 
@@ -305,7 +309,7 @@ cdef class Measure:
         cdef Field fields[FE_RESULTS]
         describe(&work, views, cores, out, real_of(out))
         if labels is not None:
-            describe_labels(&work, labels, ignored)
+            describe_labels(&work, labels, ignored, self.labelled)
         if factors is not None:
             view_array(&factor, factors, FE_F64)
             work.factors = &factor
@@ -334,7 +338,7 @@ cdef class Measure:
         cdef int i
         describe(&work, views, cores, None, FE_F32 if dtype == np.float32 else FE_F64)
         if labels is not None:
-            describe_labels(&work, labels, ignored)
+            describe_labels(&work, labels, ignored, self.labelled)
         memset(fields, 0, sizeof(fields))
         for i in range(len(outs)):
             if outs[i] is not None:
@@ -360,7 +364,7 @@ cdef class Measure:
         cdef fe_params params
         describe(&work, arrays, 0, out, real_of(out))
         if labels is not None:
-            describe_labels(&work, labels, ignored)
+            describe_labels(&work, labels, ignored, self.labelled)
         work.outer[RESULT] = work.itemsize
         read_parameters(<const char *> cnp.PyArray_DATA(parameters), sizeof(double), &params)
         return self.run(&work, &params)
@@ -423,7 +427,7 @@ cdef class Measure:
         else:
             describe(&work, views, cores, None, real_type)
             if labels is not None:
-                describe_labels(&work, labels, ignored)
+                describe_labels(&work, labels, ignored, self.labelled)
         read_parameters(<const char *> cnp.PyArray_DATA(parameters), sizeof(double), &params)
         start_job(&job, table, &table[self.index], &work, &params, NULL)
         job.weights = NULL

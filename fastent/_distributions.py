@@ -12,7 +12,6 @@ PERPLEXITY = _core.measures["perplexity"]
 CROSS_ENTROPY = _core.measures["cross_entropy"]
 KL_DIVERGENCE = _core.measures["kl_divergence"]
 KL_DIVERGENCE_PLAIN = _core.measures["kl_divergence_plain"]
-TOTAL_VARIATION_DISTANCE = _core.measures["total_variation_distance"]
 
 
 def entropy(
@@ -316,78 +315,6 @@ def kl_divergence(
         axis,
         base,
         log_floor,
-        normalize,
-        keepdims,
-        out,
-        reduction,
-        weight,
-        check,
-    )
-
-
-def total_variation_distance(
-    p: Any,
-    q: Any,
-    *,
-    axis: Axis = -1,
-    normalize: bool = False,
-    keepdims: bool = False,
-    out: Array | None = None,
-    reduction: str = "none",
-    weight: Any = None,
-    check: bool = False,
-) -> Any:
-    """Return the total variation distance of each pair of distributions.
-
-    Parameters
-    ----------
-    p, q : array_like
-        Distributions along `axis`. Their other axes broadcast.
-    axis : int, tuple of int or None
-        Along which a distribution lies; several axes, or all (None), count as one.
-    normalize : bool
-        Divide rows by their sums: for weights and counts.
-    keepdims : bool
-        Leave the distribution's axes in the result, with length 1.
-    out : ndarray, optional
-        Takes the result.
-    reduction : {"none", "mean", "sum", "weighted_mean"}
-        One number a row, or their mean, sum, or mean weighted by `weight`.
-    weight : array_like, optional
-        Multiplies the results, with whose shape it broadcasts. The mean divides by the number of
-        rows, the weighted mean by the sum of the weights.
-    check : bool
-        Raise a ValueError that names the first row that is no distribution.
-
-    Returns
-    -------
-    ndarray or scalar
-        One number a row, from 0 to 1 for distributions: the shape of the input without `axis`;
-        float32 for float32 and float16 input, else float64.
-
-    Notes
-    -----
-    sum |p - q| / 2 [1]_: the largest difference of probability that the two give to one event. It
-    has no unit. A negative entry makes its row NaN, with NumPy's "invalid value" warning; so does
-    NaN, silently.
-
-    References
-    ----------
-    .. [1] D. A. Levin and Y. Peres, "Markov Chains and Mixing Times", 2017, proposition 4.2.
-
-    Examples
-    --------
-    >>> import fastent as fe
-    >>> print(fe.total_variation_distance([0.5, 0.5], [0.25, 0.75]))
-    0.25
-    """
-    return reduce_rows(
-        TOTAL_VARIATION_DISTANCE,
-        ("p", "q"),
-        (p, q),
-        axis,
-        None,
-        None,
         normalize,
         keepdims,
         out,

@@ -46,6 +46,7 @@ cdef extern from "fastent.h" nogil:
         double temperature
         double smoothing
         unsigned flags
+        double order
 
     ctypedef struct fe_ahead:
         const char *next
@@ -80,6 +81,7 @@ cdef extern from "fastent.h" nogil:
         int parts
         int results
         int picks[FE_OPERANDS]
+        int labelled
         double bound[2]
         fe_map map[2]
         fe_accumulate accumulate[2]

@@ -19,13 +19,15 @@ def check_label_dtype(labels: Any, name: str, kinds: str = "biu") -> None:
         )
 
 
-def check_label_shape(labels: Any, logits: Any, position: int, name: str) -> None:
-    """Raise unless there is an integer for each row of the logits."""
+def check_label_shape(
+    labels: Any, logits: Any, position: int, name: str, beside: str = "logits"
+) -> None:
+    """Raise unless there is an integer for each row of the logits, or of what is `beside`."""
     check_label_dtype(labels, name)
     rows = logits.shape[:position] + logits.shape[position + 1 :]
     if labels.shape != rows:
         raise ValueError(
-            f"{name} has shape {labels.shape}, but logits of shape {logits.shape} has rows of "
+            f"{name} has shape {labels.shape}, but {beside} of shape {logits.shape} has rows of "
             f"shape {rows} (class indices: one a row)"
         )
 

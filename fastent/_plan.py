@@ -39,10 +39,11 @@ def parameters(
     normalize: bool = False,
     temperature: float = 1.0,
     smoothing: float = 0.0,
+    order: float = 0.0,
 ) -> Array:
     """Return what the kernels need beside the arrays, as one vector."""
     try:
-        return _parameters(measure, base, log_floor, normalize, temperature, smoothing)
+        return _parameters(measure, base, log_floor, normalize, temperature, smoothing, order)
     except TypeError:  # what cannot be hashed is no number either
         _check_number("base", base)
         _check_number("log_floor", log_floor)
@@ -65,6 +66,7 @@ def _parameters(
     normalize: bool,
     temperature: float,
     smoothing: float,
+    order: float,
 ) -> Array:
     _check_number("base", base)
     _check_number("log_floor", log_floor)
@@ -88,7 +90,8 @@ def _parameters(
     floor = -math.inf if log_floor is None else _as_float("log_floor", log_floor)
     if math.isnan(floor) or floor > 0:
         raise ValueError(f"log_floor must be None or a number up to 0, not {log_floor!r}")
-    vector = np.array([*scale, floor, math.exp(floor), flags, float(temperature), smoothing])
+    rest = (flags, float(temperature), smoothing, order)
+    vector = np.array([*scale, floor, math.exp(floor), *rest])
     vector.flags.writeable = False  # shared by all calls
     return vector
 

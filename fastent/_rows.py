@@ -3,6 +3,7 @@
 What is contiguous and of one dtype goes straight through ``Measure.direct``; the rest is planned.
 """
 
+from collections.abc import Sequence
 from functools import partial
 from typing import Any
 
@@ -44,22 +45,22 @@ def reduce_rows(
     additive: bool = True,
     temperature: float | None = None,
     smoothing: float = 0.0,
+    order: float = 0.0,
 ) -> Any:
     """Return one number a row, or their mean or sum.
 
     `additive` measures are sums over entries, so the sum over all rows is the measure of all
     entries as one row: one pass, no result a row. Operands whose names begin with "logits" hold
-    logits, which have a `temperature`.
+    logits, which have a `temperature`. Integers of a "target" do not raise the dtype.
     """
-    vector = parameters(
-        measure, base, log_floor, normalize, 1.0 if temperature is None else temperature, smoothing
-    )
+    degrees = 1.0 if temperature is None else temperature
+    vector = parameters(measure, base, log_floor, normalize, degrees, smoothing, order)
     arrays = values
     plain = all(type(value) is np.ndarray for value in values)
     if not plain or weight is not None:
         if any(map(is_lazy, (*values, weight))):
             arguments = (axis, base, log_floor, normalize, keepdims, out, reduction, weight, check)
-            further = (additive, temperature, smoothing)
+            further = (additive, temperature, smoothing, order)
             return _reduce_lazily(measure, names, values, *arguments, *further)
         arrays = tuple(map(as_array, values, names))
     if (
@@ -84,7 +85,7 @@ def reduce_rows(
         for array, name in zip(arrays, names, strict=True):
             if not name.startswith("logits"):
                 check_integers(array, name)
-    dtype = kernel_dtype(arrays)
+    dtype = _result_dtype(arrays, names)
     rows = Rows(arrays, names, axis)
     if check:
         check_rows(rows, names, dtype, normalize)
@@ -109,6 +110,16 @@ def reduce_rows(
     return deliver(result, out)
 
 
+def _result_dtype(arrays: Sequence[Any], names: Sequence[str]) -> np.dtype[Any]:
+    """Return the dtype of the result, to which a target of integers has nothing to say."""
+    counted = [
+        array
+        for array, name in zip(arrays, names, strict=True)
+        if name != "target" or array.dtype.kind not in "biu"
+    ]
+    return kernel_dtype(counted)
+
+
 def _reduce_lazily(
     measure: Measure,
     names: tuple[str, ...],
@@ -125,6 +136,7 @@ def _reduce_lazily(
     additive: bool,
     temperature: float | None,
     smoothing: float,
+    order: float,
 ) -> Any:
     """Return the Dask array that the same call on its blocks makes up."""
     check_reduction(reduction, weight, keepdims)
@@ -133,12 +145,12 @@ def _reduce_lazily(
     axes = tuple(i - dimensions for i in axes_of(axis, dimensions))
     call = partial(_reduce_block, measure.name, names, axes, base, log_floor, normalize, check)
     return call_lazily(
-        partial(call, additive, temperature, smoothing),
+        partial(call, additive, temperature, smoothing, order),
         operands,
         names,
         (True,) * len(operands),
         axes,
-        kernel_dtype(operands),
+        _result_dtype(operands, names),
         keepdims,
         reduction,
         weight,
@@ -156,6 +168,7 @@ def _reduce_block(
     additive: bool,
     temperature: float | None,
     smoothing: float,
+    order: float,
     operands: tuple[Any, ...],
     weight: Any,
     reduction: str,
@@ -164,5 +177,5 @@ def _reduce_block(
     """Return what reduce_rows makes of a block."""
     settings = (base, log_floor, normalize, keepdims, None, reduction, weight, check, additive)
     return reduce_rows(
-        _core.measures[measure], names, operands, axes, *settings, temperature, smoothing
+        _core.measures[measure], names, operands, axes, *settings, temperature, smoothing, order
     )

@@ -60,6 +60,7 @@ cdef struct Work:
     Py_ssize_t lead[ARRAYS][AXES]
     Py_ssize_t entry[FE_OPERANDS]  # bytes from entry to entry of a row
     bint labelled  # rows have labels
+    bint marked  # operand 0 is 1 at a row's label, else 0
     bint picked  # element r is the entry of row r of view[0] that its label names
     View labels
     double ignored  # label of rows that have no loss; NaN: none
@@ -171,7 +172,7 @@ cdef void start_work(Work *work, int operands, int real_type, Py_ssize_t rows,
     work.gather = fe_isas[chosen].gather
     work.run = max(rows, <Py_ssize_t> 1)
     work.leads = 0
-    work.picked = work.labelled = work.filled = False
+    work.picked = work.labelled = work.marked = work.filled = False
     work.ignored = NAN
     work.fields = NULL
     work.top = NULL
@@ -338,15 +339,16 @@ cdef int describe_picked(Work *work, cnp.ndarray rows, cnp.ndarray labels, doubl
                          int real_type) except -1:
     """Work on one entry of each row along the last axis: that which its label names."""
     describe(work, (rows,), 1, None, real_type)
-    describe_labels(work, labels, ignored)
+    describe_labels(work, labels, ignored, False)
     work.columns = 1
     work.picked = True
     return 0
 
 
-cdef int describe_labels(Work *work, cnp.ndarray labels, double ignored) except -1:
-    """Add a label to each row, of one axis, or element."""
+cdef int describe_labels(Work *work, cnp.ndarray labels, double ignored, bint marked) except -1:
+    """Add a label to each row, of one axis, or element; operand 0 is made of them if `marked`."""
     view_array(&work.labels, labels, FE_F64)
     work.labelled = True
+    work.marked = marked
     work.ignored = ignored
     return 0

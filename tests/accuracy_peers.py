@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 import reference
 import strategies
-from accuracy_report import relative_error
+from accuracy_cases import relative_error
 from reference import exact, ulp_error
 
 import fastent

@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 import reference
 import strategies
-from accuracy_report import MEASURES, bound, compare
+from accuracy_cases import bound
+from accuracy_report import MEASURES, compare
 from reference import DD, MP, exact, ulp_error
 
 import fastent

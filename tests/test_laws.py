@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 import strategies
-from accuracy_report import bound
+from accuracy_cases import bound
 from hypothesis import assume, given
 from hypothesis import strategies as st
 from strategies import distributions, pairs, probabilities

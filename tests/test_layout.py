@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from family import FAMILY, WITHOUT_BASE
 from zoo import ZOO, reversed_twice, strided, unaligned
 
 from fastent import (
@@ -21,7 +22,6 @@ from fastent import (
     log_loss,
     perplexity,
     surprisal,
-    total_variation_distance,
 )
 
 pytestmark = pytest.mark.usefixtures("isa")
@@ -38,8 +38,8 @@ ROWS: dict[str, Callable[..., Any]] = {
     "perplexity": lambda p, q, **kw: perplexity(p, **kw),
     "cross_entropy": cross_entropy,
     "kl_divergence": kl_divergence,
-    "total_variation_distance": total_variation_distance,
     "kl_divergence normalize": lambda p, q, **kw: kl_divergence(p, q, normalize=True, **kw),
+    **FAMILY,
 }
 MEASURES = POINTWISE | ROWS
 SHAPES = [(6, 5), (3, 4, 7), (40, 33), (2, 3, 2, 5), (300, 10), (9, 1), (1, 1000), (2, 4097)]
@@ -311,7 +311,7 @@ def test_axis_0_with_entries_of_every_kind(name: str, dtype: Any, columns: int) 
                 places = rng.random(array.shape) < 0.1 / columns
                 array[places] = value
             array[rng.integers(rows)] *= 4 * tiny  # a sum below the normal numbers
-        based = name not in ("total_variation_distance", "perplexity")
+        based = not name.startswith(WITHOUT_BASE)
         for keywords in ({}, {"base": 2}) if based else ({},):
             with np.errstate(all="ignore"):
                 expected = ROWS[name](p, q, **keywords)

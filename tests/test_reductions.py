@@ -119,7 +119,7 @@ def test_mean_and_sum(name: str, dtype: Any, rng: np.random.Generator) -> None:
 @pytest.mark.parametrize("family", ["softmax|softmax", "near 1e-03", "near 1e-06"])
 def test_mean_and_sum_of_kl(family: str, dtype: Any, rng: np.random.Generator) -> None:
     """A sum of KLs keeps KL's relative bound: its terms are never negative."""
-    from accuracy_report import bound
+    from accuracy_cases import bound
 
     for n in (1, 7, 100):
         p, q = strategies.PAIRS[family](rng, n, 30, dtype)

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from family import FAMILY
 
 from fastent import (
     binary_cross_entropy,
@@ -19,7 +20,6 @@ from fastent import (
     log_loss,
     perplexity,
     surprisal,
-    total_variation_distance,
 )
 
 pytestmark = pytest.mark.usefixtures("isa")
@@ -33,7 +33,7 @@ ROWS: dict[str, Callable[..., Any]] = {
     "cross_entropy": cross_entropy,
     "cross_entropy normalize": lambda p, q, **kw: cross_entropy(p, q, normalize=True, **kw),
     "kl_divergence": kl_divergence,
-    "total_variation_distance": total_variation_distance,
+    **FAMILY,
     "kl_divergence plain": lambda p, q, **kw: kl_divergence(p, q, generalized=False, **kw),
     "kl_divergence normalize": lambda p, q, **kw: kl_divergence(p, q, normalize=True, **kw),
 }

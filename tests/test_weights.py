@@ -8,6 +8,7 @@ from typing import Any
 import mpmath
 import numpy as np
 import pytest
+from family import FAMILY
 from zoo import ZOO
 
 import fastent as fe
@@ -27,7 +28,7 @@ CALLS: dict[str, Callable[..., Any]] = {
     "cross_entropy": lambda p, q, t, y, **kw: fe.cross_entropy(p, q, **kw),
     "kl_divergence": lambda p, q, t, y, **kw: fe.kl_divergence(p, q, **kw),
     "plain": lambda p, q, t, y, **kw: fe.kl_divergence(p, q, generalized=False, **kw),
-    "total_variation": lambda p, q, t, y, **kw: fe.total_variation_distance(p, q, **kw),
+    **{name: lambda p, q, t, y, f=f, **kw: f(p, q, **kw) for name, f in FAMILY.items()},
     "log_loss": lambda p, q, t, y, **kw: fe.log_loss(y, p, **kw),
     "log_loss of two classes": lambda p, q, t, y, **kw: fe.log_loss(
         (y > 2).ravel(), p[..., 0].ravel(), **{k: flat(v) for k, v in kw.items()}

@@ -14,8 +14,9 @@ INLINE void CAREFUL_NAME(cross_entropy)(sum64 *sum, const entry64 *entry, const 
   const unsigned bits = params->flags & FE_BITS;
   const m64 negative = m64_or(g64_less(p.high, zero), g64_less(q.high, zero));
   if (m64_any(negative)) *status |= FE_INVALID;
-  const g64 floor = g64_set(params->log_floor * (bits ? FE_INVERSE_LN2 : 1));
-  g64 log_q = g64_max(floor, g64_add(g64_log_full(q.high, bits), q.low)); /* NaN passes */
+  const double unit = bits ? FE_INVERSE_LN2 : 1;
+  g64 log_q = g64_fma(q.low, g64_set(unit), g64_log_full(q.high, bits));
+  log_q = g64_max(g64_set(params->log_floor * unit), log_q); /* NaN passes */
   const m64 nothing = m64_and(g64_equal(p.high, zero), g64_equal(q.high, q.high));
   log_q = g64_select(nothing, zero, log_q);
   sum64_subtract_product(sum, g64_mul(p.high, entry->scale), g64_select(negative, nan, log_q));

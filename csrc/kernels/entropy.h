@@ -4,8 +4,8 @@
  *   p > 1 is used as it is; an empty row is 0.
  * Accumulation: p * log p with the residual of product and sum (sum.h); float32 lanes move to
  *   double every leaf.
- * Normalised rows, a = p/sum(p) = a.high + a.low: log a = log(a.high) + a.low/a.high, where the
- *   second term matters only beside a.high = 1, so a.low alone will do.
+ * Normalised rows, a = p/sum(p) = a.high + a.low: log a = log(a.high) + a.low/a.high (in nats),
+ * where the second term matters only beside a.high = 1, so a.low alone will do.
  */
 
 #if REAL == 64
@@ -13,7 +13,9 @@ INLINE void CAREFUL_NAME(entropy)(sum64 *sum, const entry64 *entry, const fe_par
                                   unsigned *status) {
   const pair64 p = entry->p;
   if (m64_any(g64_less(p.high, g64_set(0)))) *status |= FE_INVALID;
-  const g64 log_p = g64_add(g64_log_full(p.high, params->flags & FE_BITS), p.low);
+  const unsigned bits = params->flags & FE_BITS;
+  const g64 unit = g64_set(bits ? FE_INVERSE_LN2 : 1);
+  const g64 log_p = g64_fma(p.low, unit, g64_log_full(p.high, bits));
   const m64 zero = g64_equal(p.high, g64_set(0));
   sum64_subtract_product(sum, g64_mul(p.high, entry->scale), g64_select(zero, g64_set(0), log_p));
 }

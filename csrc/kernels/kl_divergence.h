@@ -72,17 +72,25 @@ INLINE void CAREFUL_NAME(kl_divergence_plain)(sum64 *sum, const entry64 *entry,
 }
 #endif
 
-INLINE GROUP NAME(kl_divergence, factor)(GROUP p, GROUP q, const fe_params *params, int bits) {
-  (void)params, (void)bits;
-  const GROUP diff = G(sub)(p, q);
+/* phi of normal p and q, of which p may be 0; diff is p - q, and where `finer` better than p - q
+ * itself, of a q that has been rounded. */
+INLINE GROUP NAME(kl_divergence, fast)(GROUP p, GROUP q, GROUP diff, const int finer) {
   GROUP k;
   const GROUP scaled = G(ratio_split)(p, q, &k);
+  const MASK close = G(equal)(k, G(set)(0));
+  GROUP above = G(sub)(scaled, q);
+  if (finer) above = G(select)(close, diff, above);
   /* the maximum turns 0/0 into 0 */
-  const GROUP v = G(div)(G(sub)(scaled, q), G(max)(G(add)(scaled, q), G(set)(MIN_NORMAL)));
+  const GROUP v = G(div)(above, G(max)(G(add)(scaled, q), G(set)(MIN_NORMAL)));
   const GROUP tail = G(mul)(v, G(ratio_tail)(G(mul)(v, v)));
   const GROUP near = G(mul)(diff, v), far = G(fms)(G(add)(p, p), v, diff);
-  const GROUP lead = G(select)(G(equal)(k, G(set)(0)), near, far);
+  const GROUP lead = G(select)(close, near, far);
   return G(fma)(p, G(fma)(k, G(set)((compute)FE_LN2), tail), lead);
+}
+
+INLINE GROUP NAME(kl_divergence, factor)(GROUP p, GROUP q, const fe_params *params, int bits) {
+  (void)params, (void)bits;
+  return NAME(kl_divergence, fast)(p, q, G(sub)(p, q), 0);
 }
 
 INLINE void NAME(kl_divergence, watch)(WATCH *watch, GROUP p, GROUP q) {

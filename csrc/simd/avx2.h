@@ -8,6 +8,7 @@
 #define V64_MIN(a, b) ((v64)_mm256_min_pd((__m256d)(a), (__m256d)(b)))
 #define V64_MAX(a, b) ((v64)_mm256_max_pd((__m256d)(a), (__m256d)(b)))
 #define V64_SELECT(m, a, b) ((v64)_mm256_blendv_pd((__m256d)(b), (__m256d)(a), (__m256d)(m)))
+#define V64_SQRT(a) ((v64)_mm256_sqrt_pd((__m256d)(a)))
 #define V64_ANY(m) (_mm256_movemask_pd((__m256d)(m)) != 0)
 #define V32_FMA(a, b, c) ((v32)_mm256_fmadd_ps((__m256)(a), (__m256)(b), (__m256)(c)))
 #define V32_FNMA(a, b, c) ((v32)_mm256_fnmadd_ps((__m256)(a), (__m256)(b), (__m256)(c)))
@@ -15,6 +16,7 @@
 #define V32_MIN(a, b) ((v32)_mm256_min_ps((__m256)(a), (__m256)(b)))
 #define V32_MAX(a, b) ((v32)_mm256_max_ps((__m256)(a), (__m256)(b)))
 #define V32_SELECT(m, a, b) ((v32)_mm256_blendv_ps((__m256)(b), (__m256)(a), (__m256)(m)))
+#define V32_SQRT(a) ((v32)_mm256_sqrt_ps((__m256)(a)))
 #define V32_ANY(m) (_mm256_movemask_ps((__m256)(m)) != 0)
 
 /* Intrinsics: of vector conversions GCC 12 makes six instructions each. */

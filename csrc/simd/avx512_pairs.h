@@ -36,6 +36,10 @@ static const i32 v32_lane_bits = {1,   2,   4,    8,    16,   32,   64,    128,
     return v##_join(_mm256_max_##suffix(x.half[0], y.half[0]),                             \
                     _mm256_max_##suffix(x.half[1], y.half[1]));                            \
   }                                                                                        \
+  INLINE v v##_sqrt(v a) {                                                                 \
+    const v##_pair x = {a};                                                                \
+    return v##_join(_mm256_sqrt_##suffix(x.half[0]), _mm256_sqrt_##suffix(x.half[1]));     \
+  }                                                                                        \
   INLINE k v##_mask(v set) {                                                               \
     const v##_pair x = {set};                                                              \
     return (k)(_mm256_movemask_##suffix(x.half[0]) | _mm256_movemask_##suffix(x.half[1])   \
@@ -65,6 +69,7 @@ DEFINE_PAIRS(v32, k32, float, int32_t, __m256, ps)
 #define V64_LESS(a, b) v64_mask((v64)((a) < (b)))
 #define V64_EQUAL(a, b) v64_mask((v64)((a) == (b)))
 #define V64_SELECT(m, a, b) v64_select(m, a, b)
+#define V64_SQRT(a) v64_sqrt(a)
 #define V64_ANY(m) ((m) != 0)
 #define V32_FMA(a, b, c) v32_fma(a, b, c)
 #define V32_FNMA(a, b, c) v32_fma(-(a), b, c)
@@ -74,6 +79,7 @@ DEFINE_PAIRS(v32, k32, float, int32_t, __m256, ps)
 #define V32_LESS(a, b) v32_mask((v32)((a) < (b)))
 #define V32_EQUAL(a, b) v32_mask((v32)((a) == (b)))
 #define V32_SELECT(m, a, b) v32_select(m, a, b)
+#define V32_SQRT(a) v32_sqrt(a)
 #define V32_ANY(m) ((m) != 0)
 
 #define V64_WIDEN(half) __builtin_convertvector(half, v64)

@@ -12,6 +12,7 @@
 #define V64_SELECT(m, a, b) ((v64)vbslq_f64((uint64x2_t)(m), (float64x2_t)(a), (float64x2_t)(b)))
 #define V64_MIN(a, b) V64_SELECT((a) < (b), a, b)
 #define V64_MAX(a, b) V64_SELECT((a) > (b), a, b)
+#define V64_SQRT(a) ((v64)vsqrtq_f64((float64x2_t)(a)))
 #define V64_ANY(m) (vmaxvq_u32((uint32x4_t)(m)) != 0)
 #define V32_FMA(a, b, c) ((v32)vfmaq_f32((float32x4_t)(c), (float32x4_t)(a), (float32x4_t)(b)))
 #define V32_FNMA(a, b, c) ((v32)vfmsq_f32((float32x4_t)(c), (float32x4_t)(a), (float32x4_t)(b)))
@@ -19,6 +20,7 @@
 #define V32_SELECT(m, a, b) ((v32)vbslq_f32((uint32x4_t)(m), (float32x4_t)(a), (float32x4_t)(b)))
 #define V32_MIN(a, b) V32_SELECT((a) < (b), a, b)
 #define V32_MAX(a, b) V32_SELECT((a) > (b), a, b)
+#define V32_SQRT(a) ((v32)vsqrtq_f32((float32x4_t)(a)))
 #define V32_ANY(m) (vmaxvq_u32((uint32x4_t)(m)) != 0)
 
 #define V64_WIDEN(half) ((v64)vcvt_f64_f32((float32x2_t)(half)))

@@ -17,6 +17,16 @@
 #define V32_SELECT(m, a, b) ((v32)(((i32)(m) & (i32)(a)) | (~(i32)(m) & (i32)(b))))
 #define V32_MIN(a, b) V32_SELECT((a) < (b), a, b)
 #define V32_MAX(a, b) V32_SELECT((a) > (b), a, b)
+INLINE v64 v64_sqrt(v64 a) {
+  for (int i = 0; i < FE_BYTES / 8; i++) a[i] = __builtin_sqrt(a[i]);
+  return a;
+}
+INLINE v32 v32_sqrt(v32 a) {
+  for (int i = 0; i < FE_BYTES / 4; i++) a[i] = __builtin_sqrtf(a[i]);
+  return a;
+}
+#define V64_SQRT(a) v64_sqrt(a)
+#define V32_SQRT(a) v32_sqrt(a)
 INLINE int fe_any_bits(const void *mask) {
   uint64_t part[FE_BYTES / 8], all = 0;
   memcpy(part, mask, sizeof part);

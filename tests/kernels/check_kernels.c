@@ -321,6 +321,7 @@ int check_kernels(const fe_isa *table, int isa_count, int measure_count, int eve
 int check_kernels(const fe_isa *table, int isa_count, int measure_count, int every) {
   const size_t more[] = {255, 256, 257, 1000, 4095, 4096, 4097, MOST};
   const double floors[] = {-100, -INFINITY, -3};
+  const double orders[] = {0, 0.5, 1, 1 + 1e-7, 2, 30, INFINITY};
   char *memory[4];
   for (int i = 0; i < 4; i++) memory[i] = guarded();
   isas = table;
@@ -341,7 +342,8 @@ int check_kernels(const fe_isa *table, int isa_count, int measure_count, int eve
             const double floor = floors[(c + (size_t)kind) % 3];
             const int elements = m->shape == FE_MAP || m->shape == FE_PAIRS_OF_ELEMENTS;
             const double smoothing = elements && c % 4 == 1 ? 0.1 : 0;
-            fe_params params = {1, 0, floor, exp(floor), c % 3 == 2 ? 0.7 : 1, smoothing, 0};
+            const double temperature = c % 3 == 2 ? 0.7 : 1, order = orders[c % 7];
+            fe_params params = {1, 0, floor, exp(floor), temperature, smoothing, 0, order};
             if (m->bits && c % 2) params.flags = FE_BITS;
             else if (c % 5 == 1)
               params.scale_high = 1.4426950408889634, params.scale_low = 2.03e-17;

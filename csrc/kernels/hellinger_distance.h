@@ -1,0 +1,51 @@
+/* hellinger_distance.h - sqrt(sum_j (sqrt p_j - sqrt q_j)^2 / 2), two distributions a row.
+ *
+ *     sqrt p - sqrt q = (p - q)/(sqrt p + sqrt q)
+ *
+ * keeps its digits where p and q are close.
+ *
+ * Edge cases: 0 in both contributes 0. A negative p or q makes the row NaN and sets FE_INVALID; NaN
+ *   in either makes it NaN.
+ * Accumulation: terms >= 0 with the residual of the sum, whose root is taken at the end.
+ */
+
+#if REAL == 64
+INLINE void CAREFUL_NAME(hellinger_distance)(sum64 *sum, const entry64 *entry,
+                                             const fe_params *params, unsigned *status) {
+  (void)params;
+  const g64 zero = g64_set(0), p = entry->p.high, q = entry->q.high;
+  const m64 negative = m64_or(g64_less(p, zero), g64_less(q, zero));
+  if (m64_any(negative)) *status |= FE_INVALID;
+  const g64 roots = g64_max(g64_add(g64_sqrt(p), g64_sqrt(q)), g64_set(FE_MIN_NORMAL_F64));
+  const g64 apart = g64_div(entry->difference, roots);
+  const g64 half = g64_mul(entry->scale, g64_set(0.5));
+  const g64 term = g64_mul(apart, g64_mul(apart, half));
+  sum64_add(sum, g64_select(negative, g64_set(__builtin_nan("")), term));
+}
+#endif
+
+INLINE GROUP NAME(hellinger_distance, factor)(GROUP p, GROUP q, const fe_params *params,
+                                              int variant) {
+  (void)params, (void)variant;
+  const GROUP roots = G(max)(G(add)(G(sqrt)(p), G(sqrt)(q)), G(set)(MIN_NORMAL)); /* 0/0 is 0 */
+  const GROUP apart = G(div)(G(sub)(p, q), roots);
+  return G(mul)(G(mul)(apart, G(set)(0.5)), apart);
+}
+
+INLINE void NAME(hellinger_distance, watch)(WATCH *watch, GROUP p, GROUP q) {
+  W(signs)(watch, G(bits_or)(p, q));
+}
+
+INLINE MASK NAME(hellinger_distance, special)(GROUP p, GROUP q, const fe_params *params) {
+  (void)params;
+  return M(or)(G(less)(p, G(set)(0)), G(less)(q, G(set)(0)));
+}
+
+#define MEASURE hellinger_distance
+#define OPERANDS 2
+#define FAST 1
+#define WEIGHTED 0
+#define SQUARES 1
+#define VARIANT(params, p, q, count) 0
+#define WATCH_LIMIT(params) MIN_NORMAL
+#include "../reduce.h"

@@ -1,0 +1,177 @@
+"""The Brier score: squared errors of probabilities."""
+
+from functools import partial
+from typing import Any
+
+import numpy as np
+from numpy.lib.array_utils import normalize_axis_index
+
+from fastent import _core
+from fastent._arrays import Array, as_array, check_dtype, kernel_dtype
+from fastent._check import check_rows, check_unit
+from fastent._labels import check_label_shape, check_labels, row_weights
+from fastent._lazy import call_lazily, is_lazy, lazy_operands
+from fastent._plan import (
+    Rows,
+    check_out,
+    check_reduction,
+    deliver,
+    parameters,
+    result_array,
+    weigh,
+    weight_beside,
+)
+from fastent._rows import reduce_rows
+
+OF_TARGETS = _core.measures["brier_score"]
+OF_LABELS = _core.measures["brier_score_of_labels"]
+PLAIN = parameters(OF_LABELS, None)
+REASON = "the length of prob's axis"
+
+
+def brier_score(
+    target: Any,
+    prob: Any,
+    *,
+    axis: int = -1,
+    keepdims: bool = False,
+    out: Array | None = None,
+    reduction: str = "none",
+    weight: Any = None,
+    check: bool = False,
+) -> Any:
+    """Return the Brier score of predicted probabilities: their squared errors.
+
+    Unlike ``sklearn.metrics.brier_score_loss`` nothing is averaged unless asked for.
+
+    Parameters
+    ----------
+    target : array_like
+        What is true. Class indices: integers, of the shape of `prob` without `axis`. Or
+        distributions over the classes: as many axes as `prob`. Beside a 1-D or 0-D `prob` of the
+        same shape: labels 0 and 1, or probabilities of 1.
+    prob : array_like
+        Predicted probabilities of the classes along `axis`; or of class 1, if it is 1-D or 0-D and
+        `target` has its shape.
+    axis : int
+        Along which the classes lie.
+    keepdims : bool
+        Leave the classes' axis in the result, with length 1.
+    out : ndarray, optional
+        Takes the result.
+    reduction : {"none", "mean", "sum", "weighted_mean"}
+        One score a row, or their mean, sum, or mean weighted by `weight`.
+    weight : array_like, optional
+        Multiplies the results, with whose shape it broadcasts. The mean divides by the number of
+        rows, the weighted mean by the sum of the weights.
+    check : bool
+        Raise a ValueError that names the first row of `prob` that is no distribution, or the first
+        element outside [0, 1].
+
+    Returns
+    -------
+    ndarray or scalar
+        One number a row, or an element of probabilities of class 1; float32 for float32 and
+        float16 `prob`, else float64.
+
+    Notes
+    -----
+    sum (prob - target)^2 over the classes [1]_, from 0 to 2; of probabilities of class 1
+    (prob - target)^2, from 0 to 1, which is half of the sum over both classes. The mean of either
+    is scikit-learn's with its default ``scale_by_half="auto"`` but for rows of two classes, which
+    it halves. A negative target or prob makes its row NaN, with NumPy's "invalid value" warning; so
+    does NaN, silently. A label out of range is a ValueError.
+
+    References
+    ----------
+    .. [1] G. W. Brier, "Verification of Forecasts Expressed in Terms of Probability", 1950.
+
+    Examples
+    --------
+    >>> import fastent as fe
+    >>> print(fe.brier_score([0, 2], [[1.0, 0.0, 0.0], [0.25, 0.25, 0.5]]))
+    [0.    0.375]
+    >>> print(fe.brier_score([0, 1], [0.1, 0.8], reduction="mean"))
+    0.025
+    """
+    check_reduction(reduction, weight, keepdims)
+    true = target if is_lazy(target) else as_array(target, "target")
+    given = prob if is_lazy(prob) else as_array(prob, "prob")
+    check_dtype(given.dtype, "prob")
+    if true.ndim < given.ndim:
+        position = normalize_axis_index(axis, given.ndim)
+        if true.dtype.kind in "biu" or true.ndim == given.ndim - 1:
+            check_label_shape(true, given, position, "target", "prob")
+            settings = (keepdims, reduction, weight, out, check)
+            return _of_labels(true, given, position, *settings)
+    elements = given.ndim < 2 and true.shape == given.shape
+    if check and elements and not is_lazy(given):
+        check_unit(given, "prob")
+    return reduce_rows(
+        OF_TARGETS,
+        ("target", "prob"),
+        (true, given),
+        () if elements else axis,
+        None,
+        None,
+        False,
+        keepdims,
+        out,
+        reduction,
+        weight,
+        check and not elements,
+    )
+
+
+def _of_labels(
+    labels: Any,
+    prob: Any,
+    position: int,
+    keepdims: bool,
+    reduction: str,
+    weight: Any,
+    out: Array | None,
+    check: bool,
+) -> Any:
+    """Return the score of each row of probabilities, whose classes lie along `position`."""
+    if any(map(is_lazy, (labels, prob, weight))):
+        return call_lazily(
+            partial(_of_block, position - prob.ndim, check),
+            lazy_operands((labels, prob), ("target", "prob"), out),
+            ("target", "prob"),
+            (False, True),
+            (position - prob.ndim,),
+            kernel_dtype([prob]),
+            keepdims,
+            reduction,
+            weight,
+        )
+    rows = np.moveaxis(prob, position, -1)
+    check_labels(labels, rows.shape[-1], REASON, "target")
+    dtype = kernel_dtype([prob])
+    if check:
+        check_rows(Rows([prob], ["prob"], position), ["prob"], dtype, False)
+    if weight is not None:
+        weight = as_array(weight_beside(out, weight), "weight")
+    how, each, _ = row_weights(labels, weight, None, None, reduction)
+    operands = (np.broadcast_to(dtype.type(0), rows.shape), rows)  # the first is made of labels
+    if reduction == "none":
+        shape = prob.shape[:position] + (1,) * keepdims + prob.shape[position + 1 :]
+        check_out(out, shape, dtype)
+        result = result_array(out, shape, dtype, (prob, labels))
+        flat = np.squeeze(result, axis=position) if keepdims else result
+        status = OF_LABELS.rows(operands, 1, PLAIN, flat, labels)
+        weigh(flat, each)
+    else:
+        result, status = OF_LABELS.reduced(operands, 1, PLAIN, dtype, how, each, labels)
+    if status:
+        _core.report_invalid("brier_score")
+    return deliver(result, out)
+
+
+def _of_block(
+    axis: int, check: bool, blocks: Any, weight: Any, reduction: str, keepdims: bool
+) -> Any:
+    """Return the scores of a block of a Dask array, or their sum."""
+    labels, prob = blocks
+    return _of_labels(labels, prob, axis % prob.ndim, keepdims, reduction, weight, None, check)

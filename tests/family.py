@@ -1,0 +1,42 @@
+"""The divergences and entropies beside the main four, as functions of (p, q): for every table."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import fastent as fe
+
+FAMILY: dict[str, Callable[..., Any]] = {
+    "total_variation_distance": fe.total_variation_distance,
+    "js_divergence": fe.js_divergence,
+    "js_divergence normalize": lambda p, q, **kw: fe.js_divergence(p, q, normalize=True, **kw),
+    "js_distance": fe.js_distance,
+    "jeffreys_divergence": fe.jeffreys_divergence,
+    "jeffreys_divergence normalize": lambda p, q, **kw: fe.jeffreys_divergence(
+        p, q, normalize=True, **kw
+    ),
+    "hellinger_distance": fe.hellinger_distance,
+    "hellinger_distance normalize": lambda p, q, **kw: fe.hellinger_distance(
+        p, q, normalize=True, **kw
+    ),
+    "population_stability_index": fe.population_stability_index,
+    "brier_score": fe.brier_score,
+    "renyi_entropy": lambda p, q, **kw: fe.renyi_entropy(p, 2, **kw),
+    "renyi_entropy normalize": lambda p, q, **kw: fe.renyi_entropy(p, 0.5, normalize=True, **kw),
+    "tsallis_entropy": lambda p, q, **kw: fe.tsallis_entropy(p, 1.5, **kw),
+    "renyi_divergence": lambda p, q, **kw: fe.renyi_divergence(p, q, 0.5, **kw),
+    "renyi_divergence normalize": lambda p, q, **kw: fe.renyi_divergence(
+        p, q, 3, normalize=True, **kw
+    ),
+}
+"""Each takes p, q and the keywords of row measures."""
+
+WITHOUT_BASE = (
+    "total_variation_distance",
+    "hellinger_distance",
+    "brier_score",
+    "tsallis_entropy",
+    "perplexity",
+)
+"""How the names begin of those that have no unit."""
