@@ -39,6 +39,7 @@ def brier_score(
     reduction: str = "none",
     weight: Any = None,
     check: bool = False,
+    return_weight: bool = False,
 ) -> Any:
     """Return the Brier score of predicted probabilities: their squared errors.
 
@@ -67,12 +68,15 @@ def brier_score(
     check : bool
         Raise a ValueError that names the first row of `prob` that is no distribution, or the first
         element outside [0, 1].
+    return_weight : bool
+        Return the sum and what the mean would divide it by, a pair: it needs ``reduction="sum"``.
+        Both, added up over chunks, make the mean of the whole.
 
     Returns
     -------
-    ndarray or scalar
+    ndarray or scalar, or tuple
         One number a row, or an element of probabilities of class 1; float32 for float32 and
-        float16 `prob`, else float64.
+        float16 `prob`, else float64. A pair for `return_weight`.
 
     Notes
     -----
@@ -94,7 +98,7 @@ def brier_score(
     >>> print(fe.brier_score([0, 1], [0.1, 0.8], reduction="mean"))
     0.025
     """
-    check_reduction(reduction, weight, keepdims)
+    check_reduction(reduction, weight, keepdims, return_weight)
     true = target if is_lazy(target) else as_array(target, "target")
     given = prob if is_lazy(prob) else as_array(prob, "prob")
     check_dtype(given.dtype, "prob")
@@ -102,7 +106,7 @@ def brier_score(
         position = normalize_axis_index(axis, given.ndim)
         if true.dtype.kind in "biu" or true.ndim == given.ndim - 1:
             check_label_shape(true, given, position, "target", "prob")
-            settings = (keepdims, reduction, weight, out, check)
+            settings = (keepdims, reduction, weight, out, check, return_weight)
             return _of_labels(true, given, position, *settings)
     elements = given.ndim < 2 and true.shape == given.shape
     if check and elements and not is_lazy(given):
@@ -120,6 +124,7 @@ def brier_score(
         reduction,
         weight,
         check and not elements,
+        return_weight,
     )
 
 
@@ -132,6 +137,7 @@ def _of_labels(
     weight: Any,
     out: Array | None,
     check: bool,
+    return_weight: bool,
 ) -> Any:
     """Return the score of each row of probabilities, whose classes lie along `position`."""
     if any(map(is_lazy, (labels, prob, weight))):
@@ -145,6 +151,7 @@ def _of_labels(
             keepdims,
             reduction,
             weight,
+            return_weight=return_weight,
         )
     rows = np.moveaxis(prob, position, -1)
     check_labels(labels, rows.shape[-1], REASON, "target")
@@ -166,7 +173,8 @@ def _of_labels(
         result, status = OF_LABELS.reduced(operands, 1, PLAIN, dtype, how, each, labels)
     if status:
         _core.report_invalid("brier_score")
-    return deliver(result, out)
+    result = deliver(result, out)
+    return (result, np.float64(labels.size)) if return_weight else result
 
 
 def _of_block(
@@ -174,4 +182,6 @@ def _of_block(
 ) -> Any:
     """Return the scores of a block of a Dask array, or their sum."""
     labels, prob = blocks
-    return _of_labels(labels, prob, axis % prob.ndim, keepdims, reduction, weight, None, check)
+    return _of_labels(
+        labels, prob, axis % prob.ndim, keepdims, reduction, weight, None, check, False
+    )

@@ -49,6 +49,7 @@ def softmax_kl_divergence(
     out: Array | None = None,
     reduction: str = "none",
     weight: Any = None,
+    return_weight: bool = False,
 ) -> Any:
     """Return the KL divergence of the softmaxes of rows of logits, without making them.
 
@@ -76,11 +77,15 @@ def softmax_kl_divergence(
     weight : array_like, optional
         Multiplies the results, with whose shape it broadcasts. The mean divides by the number of
         rows, the weighted mean by the sum of the weights.
+    return_weight : bool
+        Return the sum and what the mean would divide it by, a pair: it needs ``reduction="sum"``.
+        Both, added up over chunks, make the mean of the whole.
 
     Returns
     -------
-    ndarray or scalar
+    ndarray or scalar, or tuple
         One number a row, never negative; float32 if both are float32 or float16, else float64.
+        With `return_weight` a tuple of the sum and a float64, its divisor.
 
     Notes
     -----
@@ -99,7 +104,7 @@ def softmax_kl_divergence(
     >>> print(fe.softmax_kl_divergence([[0.0, 0.0], [1.0, 3.0]], [[0.0, 1e-9], [101.0, 103.0]]))
     [1.25e-19 0.00e+00]
     """
-    settings = (base, None, False, keepdims, out, reduction, weight, False, False)
+    settings = (base, None, False, keepdims, out, reduction, weight, False, return_weight, False)
     names = ("logits_p", "logits_q")
     values = (logits_p, logits_q)
     return reduce_rows(SOFTMAX_KL_DIVERGENCE, names, values, axis, *settings, temperature)

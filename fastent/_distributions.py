@@ -167,6 +167,7 @@ def cross_entropy(
     reduction: str = "none",
     weight: Any = None,
     check: bool = False,
+    return_weight: bool = False,
 ) -> Any:
     """Return the cross entropy of each pair: the mean surprise of who believes q where p holds.
 
@@ -196,12 +197,15 @@ def cross_entropy(
         rows, the weighted mean by the sum of the weights.
     check : bool
         Raise a ValueError that names the first row that is no distribution.
+    return_weight : bool
+        Return the sum and what the mean would divide it by, a pair: it needs ``reduction="sum"``.
+        Both, added up over chunks, make the mean of the whole.
 
     Returns
     -------
-    ndarray or scalar
+    ndarray or scalar, or tuple
         One number a row: the shape of the input without `axis`; float32 for float32 and float16
-        input, else float64.
+        input, else float64. With `return_weight` a tuple of the sum and a float64, its divisor.
 
     Notes
     -----
@@ -234,6 +238,7 @@ def cross_entropy(
         reduction,
         weight,
         check,
+        return_weight,
     )
 
 
@@ -251,6 +256,7 @@ def kl_divergence(
     reduction: str = "none",
     weight: Any = None,
     check: bool = False,
+    return_weight: bool = False,
 ) -> Any:
     """Return the Kullback-Leibler divergence KL(p || q) of each pair of distributions.
 
@@ -283,12 +289,15 @@ def kl_divergence(
         rows, the weighted mean by the sum of the weights.
     check : bool
         Raise a ValueError that names the first row that is no distribution.
+    return_weight : bool
+        Return the sum and what the mean would divide it by, a pair: it needs ``reduction="sum"``.
+        Both, added up over chunks, make the mean of the whole.
 
     Returns
     -------
-    ndarray or scalar
+    ndarray or scalar, or tuple
         One number a row: the shape of the input without `axis`; float32 for float32 and float16
-        input, else float64.
+        input, else float64. With `return_weight` a tuple of the sum and a float64, its divisor.
 
     Notes
     -----
@@ -321,4 +330,5 @@ def kl_divergence(
         reduction,
         weight,
         check,
+        return_weight,
     )

@@ -10,10 +10,18 @@ from fastent._arrays import FLOAT32, FLOAT64, Array, as_array
 from fastent._check import check_pos_weight, check_unit
 from fastent._core import Measure
 from fastent._lazy import call_lazily, is_lazy, lazy_operands
-from fastent._plan import check_reduction, deliver, parameters, weigh, weight_beside, weights_of
+from fastent._plan import (
+    check_reduction,
+    deliver,
+    divisor_of,
+    parameters,
+    weigh,
+    weight_beside,
+    weights_of,
+)
 
-# base, log_floor, where, out, reduction, weight, check
-Settings = tuple[Any, Any, Any, Any, Any, Any, Any]
+# base, log_floor, where, out, reduction, weight, check, return_weight
+Settings = tuple[Any, Any, Any, Any, Any, Any, Any, Any]
 
 
 def map_elements(
@@ -27,6 +35,7 @@ def map_elements(
     reduction: str,
     weight: Any,
     check: bool,
+    return_weight: bool = False,
     summed_by: Measure | None = None,
     logits: bool = False,
     smoothing: float = 0.0,
@@ -36,11 +45,12 @@ def map_elements(
     The last operand is judged and decides the dtype; a target, the first, never raises it when it
     holds integers or booleans, a weight between the two never. `summed_by` is the row measure that
     sums all elements in one pass. Targets are probabilities, and the last operand but for `logits`.
+    `return_weight` has the mean's divisor beside a sum.
     """
     vector = parameters(measure, base, log_floor, False, 1.0, smoothing)
     plain = all(type(value) is np.ndarray for value in values)
     if (not plain or weight is not None) and any(map(is_lazy, (*values, weight))):
-        check_reduction(reduction, weight)
+        check_reduction(reduction, weight, False, return_weight)
         blocks = lazy_operands(values, names, out)
         summed = summed_by and summed_by.name
         settings = (measure.name, names, base, log_floor, check, summed, logits, smoothing)
@@ -53,8 +63,9 @@ def map_elements(
             names = (*names, "where")
         whole = (True,) * len(blocks)
         block = partial(_map_block, *settings)
-        return call_lazily(block, blocks, names, whole, (), dtype, False, reduction, weight)
-    if where is True and out is None and weight is None and not check:
+        results = (dtype, False, reduction, weight)
+        return call_lazily(block, blocks, names, whole, (), *results, return_weight=return_weight)
+    if where is True and out is None and weight is None and not check and not return_weight:
         operands = values if plain else tuple(map(as_array, values, names))
         result = None
         if reduction == "none":
@@ -64,7 +75,7 @@ def map_elements(
             result = summed_by.direct_sum(operands, vector, mean, True, measure.name)
         if result is not None:
             return result
-    check_reduction(reduction, weight)
+    check_reduction(reduction, weight, False, return_weight)
     if where is not True and reduction != "none":
         raise ValueError('where= chooses elements of a result: it needs reduction="none"')
     if out is not None and not isinstance(out, np.ndarray):
@@ -88,7 +99,8 @@ def map_elements(
         result, status = measure.reduced(views, 0, vector, dtype, reduction, weights)
     if status:
         _core.report_invalid(measure.name)
-    return deliver(result, out)
+    result = deliver(result, out)
+    return (result, np.float64(divisor_of("mean", None, shape))) if return_weight else result
 
 
 def map_weighted(
@@ -200,6 +212,7 @@ def _map_block(
         reduction,
         weight,
         check,
+        False,
         summing,
         logits,
         smoothing,

@@ -1,11 +1,13 @@
 """Class indices: whether they are in range, and what they make of weights."""
 
+from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import numpy as np
 
 from fastent._arrays import Array, as_array
-from fastent._plan import weights_of
+from fastent._plan import divisor_of, weights_of
 
 LOGITS_AXIS = "the length of logits' axis"  # why there are so many classes
 
@@ -93,6 +95,8 @@ def mean_divisor(
     labels: Array, weight: Any, class_weight: Array | None, ignored: int | None, reduction: str
 ) -> float:
     """Return the sum of the class weights of the rows that are kept, or of their weights."""
+    if class_weight is None and ignored is None and reduction != "weighted_mean":
+        return divisor_of("mean", None, labels.shape)
     kept = _kept(labels, ignored)
     each: Any = 1.0
     if reduction == "weighted_mean":
@@ -103,6 +107,20 @@ def mean_divisor(
 
 
 def block_divisor(
+    class_weight: Array | None, ignored: int | None, reduction: str, return_weight: bool
+) -> Callable[..., float] | None:
+    """Return what says how much blocks of Dask arrays, labels first, add to the divisor of a mean.
+
+    None if no divisor is needed, or if it is the number or the weights of all rows.
+    """
+    if class_weight is None and ignored is None:
+        return None
+    if reduction in ("none", "sum") and not return_weight:
+        return None
+    return partial(_block_divisor, class_weight, ignored, reduction)
+
+
+def _block_divisor(
     class_weight: Array | None, ignored: int | None, reduction: str, blocks: Any, weight: Any
 ) -> float:
     """Return what a block of a Dask array, labels first, adds to the divisor of a mean."""

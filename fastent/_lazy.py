@@ -46,12 +46,14 @@ def call_lazily(
     reduction: str,
     weight: Any,
     divisor: Callable[..., float] | None = None,
+    return_weight: bool = False,
 ) -> Any:
     """Return a Dask array of results, or a 0-d one of their reduction.
 
     `call(blocks, weight, reduction, keepdims)` computes blocks of the operands. Rows lie along
     `axes`, counted from the last; operands that are not `whole` lack them. What a mean divides by
-    is the sum of `divisor(blocks, weight)`, or else of ones or weights.
+    is the sum of `divisor(blocks, weight)`, or else of ones or weights; `return_weight` returns it
+    as well, a second 0-d array.
     """
     da: Any = import_module("dask.array")
 
@@ -88,8 +90,13 @@ def call_lazily(
         adjust_chunks=dict.fromkeys(outer, 1),
         meta=np.empty((0,) * (len(outer) + 1)),
     )
-    join = partial(_join, reduction, dtype)
-    return da.blockwise(join, (), parts, (*outer, 0), concatenate=True, meta=np.empty((), dtype))
+
+    def joined(join: Callable[[Array], Any], kind: Any) -> Any:
+        meta = np.empty((), kind)
+        return da.blockwise(join, (), parts, (*outer, 0), concatenate=True, meta=meta)
+
+    result = joined(partial(_join, reduction, dtype), dtype)
+    return (result, joined(_join_divisors, np.float64)) if return_weight else result
 
 
 def fields_lazily(
@@ -238,6 +245,11 @@ def _join(reduction: str, dtype: np.dtype[Any], parts: Array) -> Any:
     with np.errstate(all="ignore"):
         result = np.float64(total) / divisor if reduction != "sum" else total
         return np.asarray(result, dtype)
+
+
+def _join_divisors(parts: Array) -> Any:
+    """Return the sum of what the blocks add to the divisor of a mean."""
+    return np.asarray(_exact_sum(parts.reshape(-1, 2)[:, 1]))
 
 
 def _exact_sum(values: Array) -> float:

@@ -58,6 +58,7 @@ class Options(NamedTuple):
     reduction: str
     keepdims: bool
     check: bool
+    return_weight: bool
 
     @property
     def plain(self) -> bool:
@@ -86,6 +87,7 @@ def log_loss(
     reduction: str = "none",
     weight: Any = None,
     check: bool = False,
+    return_weight: bool = False,
 ) -> Any:
     """Return the log loss of predicted class probabilities, one loss a row.
 
@@ -123,11 +125,15 @@ def log_loss(
         the sum of the weights.
     check : bool
         Raise a ValueError that names the first row that is no distribution.
+    return_weight : bool
+        Return the sum and what the mean would divide it by, a pair: it needs ``reduction="sum"``.
+        Both, added up over chunks, make the mean of the whole.
 
     Returns
     -------
-    ndarray or scalar
+    ndarray or scalar, or tuple
         One number a row; float32 for float32 and float16 `prob`, else float64.
+        With `return_weight` a tuple of the sum and a float64, its divisor.
 
     Notes
     -----
@@ -148,31 +154,27 @@ def log_loss(
     >>> print(fe.log_loss([0, 1], [[0.5, 0.5], [0.75, 0.25]], base=2, class_weight=[1, 3]))
     [1. 6.]
     """
-    check_reduction(reduction, weight, keepdims)
-    options = Options(
-        axis,
-        base,
-        log_floor,
-        class_weight,
-        label_smoothing,
-        ignore_index,
-        reduction,
-        keepdims,
-        check,
-    )
+    check_reduction(reduction, weight, keepdims, return_weight)
+    settings = (label_smoothing, ignore_index, reduction, keepdims, check, return_weight)
+    options = Options(axis, base, log_floor, class_weight, *settings)
     if any(map(is_lazy, (labels, prob, weight))):
         return _losses_lazily(labels, prob, options, out, weight)
     return _losses(labels, prob, options, out, weight)
 
 
 def _losses(labels: Any, prob: Any, options: Options, out: Array | None, weight: Any) -> Any:
-    """Return log losses, or their reduction."""
+    """Return log losses, or their reduction, or a sum and what the mean divides it by."""
     indices = as_array(labels, "labels")
     check_label_dtype(indices, "labels")
     array = as_array(prob, "prob")
     check_integers(array, "prob")
-    losses = _losses_of_two if array.ndim == 1 else _losses_of_rows
-    return losses(indices, array, options, out, weight)
+    of_two = array.ndim == 1
+    losses = _losses_of_two if of_two else _losses_of_rows
+    result = losses(indices, array, options, out, weight)
+    if not options.return_weight:
+        return result
+    weights = check_class_weight(options.class_weight, 2 if of_two else array.shape[options.axis])
+    return result, np.float64(mean_divisor(indices, None, weights, options.ignore_index, "mean"))
 
 
 def _losses_of_two(
@@ -348,7 +350,7 @@ def _sum_of_parts(
 
 
 def _losses_lazily(labels: Any, prob: Any, options: Options, out: Any, weight: Any) -> Any:
-    """Return the Dask array that the same call on its blocks makes up."""
+    """Return the Dask array that the same call on its blocks makes up, or both of a pair."""
     operands = lazy_operands((labels, prob), ("labels", "prob"), out)
     check_label_dtype(operands[0], "labels")
     prob = operands[1]
@@ -365,8 +367,7 @@ def _losses_lazily(labels: Any, prob: Any, options: Options, out: Any, weight: A
         )
     weights = check_class_weight(options.class_weight, 2 if flat else prob.shape[place])
     options.parameters(SURPRISAL)
-    ignored, reduction = options.ignore_index, options.reduction
-    counted = (weights is None and ignored is None) or reduction in ("none", "sum")
+    ignored, reduction, pair = options.ignore_index, options.reduction, options.return_weight
     return call_lazily(
         partial(_losses_of_block, options),
         operands,
@@ -377,7 +378,8 @@ def _losses_lazily(labels: Any, prob: Any, options: Options, out: Any, weight: A
         options.keepdims,
         reduction,
         weight,
-        None if counted else partial(block_divisor, weights, ignored, reduction),
+        block_divisor(weights, ignored, reduction, pair),
+        pair,
     )
 
 
@@ -386,5 +388,5 @@ def _losses_of_block(
 ) -> Any:
     """Return the log loss of a block of a Dask array."""
     labels, prob = operands
-    block = options._replace(reduction=reduction, keepdims=keepdims)
+    block = options._replace(reduction=reduction, keepdims=keepdims, return_weight=False)
     return _losses(labels, prob, block, None, weight)

@@ -61,6 +61,7 @@ def binary_cross_entropy_with_logits(
     reduction: str = "none",
     weight: Any = None,
     check: bool = False,
+    return_weight: bool = False,
 ) -> Any:
     """Return the binary cross entropy of predictions given as logits, one loss an element.
 
@@ -91,11 +92,15 @@ def binary_cross_entropy_with_logits(
         elements, the weighted mean by the sum of the weights.
     check : bool
         Raise a ValueError that names the first target outside [0, 1].
+    return_weight : bool
+        Return the sum and what the mean would divide it by, a pair: it needs ``reduction="sum"``.
+        Both, added up over chunks, make the mean of the whole.
 
     Returns
     -------
-    ndarray or scalar
+    ndarray or scalar, or tuple
         Of the common shape; float32 for float32 and float16 `logits`, else float64.
+        With `return_weight` a tuple of the sum and a float64, its divisor.
 
     Notes
     -----
@@ -124,7 +129,7 @@ def binary_cross_entropy_with_logits(
     [3. 1.]
     """
     if pos_weight is not None or label_smoothing != 0:
-        settings = (base, None, where, out, reduction, weight, check)
+        settings = (base, None, where, out, reduction, weight, check, return_weight)
         return map_weighted(
             WEIGHTED, "logits", (target, pos_weight, logits), label_smoothing, settings, logits=True
         )
@@ -139,6 +144,7 @@ def binary_cross_entropy_with_logits(
         reduction,
         weight,
         check,
+        return_weight,
         summed_by=BINARY_CROSS_ENTROPY_WITH_LOGITS_SUM,
         logits=True,
     )

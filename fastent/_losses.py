@@ -24,6 +24,7 @@ def binary_cross_entropy(
     reduction: str = "none",
     weight: Any = None,
     check: bool = False,
+    return_weight: bool = False,
 ) -> Any:
     """Return the binary cross entropy of predicted probabilities, one loss an element.
 
@@ -56,11 +57,15 @@ def binary_cross_entropy(
         elements, the weighted mean by the sum of the weights.
     check : bool
         Raise a ValueError that names the first element outside [0, 1].
+    return_weight : bool
+        Return the sum and what the mean would divide it by, a pair: it needs ``reduction="sum"``.
+        Both, added up over chunks, make the mean of the whole.
 
     Returns
     -------
-    ndarray or scalar
+    ndarray or scalar, or tuple
         Of the common shape; float32 for float32 and float16 `prob`, else float64.
+        With `return_weight` a tuple of the sum and a float64, its divisor.
 
     Notes
     -----
@@ -87,7 +92,7 @@ def binary_cross_entropy(
     [1. 3.]
     """
     if pos_weight is not None or label_smoothing != 0:
-        settings = (base, log_floor, where, out, reduction, weight, check)
+        settings = (base, log_floor, where, out, reduction, weight, check, return_weight)
         return map_weighted(WEIGHTED, "prob", (target, pos_weight, prob), label_smoothing, settings)
     return map_elements(
         BINARY_CROSS_ENTROPY,
@@ -100,5 +105,6 @@ def binary_cross_entropy(
         reduction,
         weight,
         check,
+        return_weight,
         summed_by=BINARY_CROSS_ENTROPY_SUM,
     )

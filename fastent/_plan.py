@@ -119,7 +119,9 @@ def _inverse_log(base: float) -> tuple[float, float]:
         return float(inverse), float(inverse - Decimal(float(inverse)))
 
 
-def check_reduction(reduction: str, weight: Any, keepdims: bool = False) -> None:
+def check_reduction(
+    reduction: str, weight: Any, keepdims: bool = False, return_weight: bool = False
+) -> None:
     """Raise unless this is a reduction that exists, with what it needs."""
     if reduction not in REDUCTIONS:
         known = ", ".join(repr(name) for name in REDUCTIONS)
@@ -128,6 +130,11 @@ def check_reduction(reduction: str, weight: Any, keepdims: bool = False) -> None
         raise ValueError('reduction="weighted_mean" divides by the sum of weight, which is missing')
     if keepdims and reduction != "none":
         raise ValueError('keepdims=True keeps an axis of the rows: it needs reduction="none"')
+    if return_weight and reduction != "sum":
+        raise ValueError(
+            "return_weight=True returns a sum and what the mean divides it by: "
+            f'it needs reduction="sum", not {reduction!r}'
+        )
 
 
 def divisor_of(reduction: str, weights: Array | None, shape: tuple[int, ...]) -> float:

@@ -21,6 +21,7 @@ from fastent._plan import (
     check_out,
     check_reduction,
     deliver,
+    divisor_of,
     parameters,
     result_array,
     weigh,
@@ -42,6 +43,7 @@ def reduce_rows(
     reduction: str,
     weight: Any,
     check: bool,
+    return_weight: bool = False,
     additive: bool = True,
     temperature: float | None = None,
     smoothing: float = 0.0,
@@ -52,6 +54,7 @@ def reduce_rows(
     `additive` measures are sums over entries, so the sum over all rows is the measure of all
     entries as one row: one pass, no result a row. Operands whose names begin with "logits" hold
     logits, which have a `temperature`. Integers of a "target" do not raise the dtype.
+    `return_weight` has the mean's divisor beside a sum.
     """
     degrees = 1.0 if temperature is None else temperature
     vector = parameters(measure, base, log_floor, normalize, degrees, smoothing, order)
@@ -60,7 +63,7 @@ def reduce_rows(
     if not plain or weight is not None:
         if any(map(is_lazy, (*values, weight))):
             arguments = (axis, base, log_floor, normalize, keepdims, out, reduction, weight, check)
-            further = (additive, temperature, smoothing, order)
+            further = (return_weight, additive, temperature, smoothing, order)
             return _reduce_lazily(measure, names, values, *arguments, *further)
         arrays = tuple(map(as_array, values, names))
     if (
@@ -70,6 +73,7 @@ def reduce_rows(
         and weight is None
         and not keepdims
         and not check
+        and not return_weight
     ):
         result = None
         if reduction == "none":
@@ -79,7 +83,7 @@ def reduce_rows(
             result = measure.direct_sum(arrays, vector, mean, False, measure.name)
         if result is not None:
             return result
-    check_reduction(reduction, weight, keepdims)
+    check_reduction(reduction, weight, keepdims, return_weight)
     arrays = tuple(map(as_array, values, names))
     if not normalize:
         for array, name in zip(arrays, names, strict=True):
@@ -107,7 +111,8 @@ def reduce_rows(
         )
     if status:
         _core.report_invalid(measure.name)
-    return deliver(result, out)
+    result = deliver(result, out)
+    return (result, np.float64(divisor_of("mean", None, rows.outer))) if return_weight else result
 
 
 def _result_dtype(arrays: Sequence[Any], names: Sequence[str]) -> np.dtype[Any]:
@@ -133,13 +138,14 @@ def _reduce_lazily(
     reduction: str,
     weight: Any,
     check: bool,
+    return_weight: bool,
     additive: bool,
     temperature: float | None,
     smoothing: float,
     order: float,
 ) -> Any:
-    """Return the Dask array that the same call on its blocks makes up."""
-    check_reduction(reduction, weight, keepdims)
+    """Return the Dask array that the same call on its blocks makes up, or both of a pair."""
+    check_reduction(reduction, weight, keepdims, return_weight)
     operands = lazy_operands(values, names, out)
     dimensions = max(operand.ndim for operand in operands)
     axes = tuple(i - dimensions for i in axes_of(axis, dimensions))
@@ -154,6 +160,7 @@ def _reduce_lazily(
         keepdims,
         reduction,
         weight,
+        return_weight=return_weight,
     )
 
 
@@ -175,7 +182,6 @@ def _reduce_block(
     keepdims: bool,
 ) -> Any:
     """Return what reduce_rows makes of a block."""
-    settings = (base, log_floor, normalize, keepdims, None, reduction, weight, check, additive)
-    return reduce_rows(
-        _core.measures[measure], names, operands, axes, *settings, temperature, smoothing, order
-    )
+    settings = (base, log_floor, normalize, keepdims, None, reduction, weight, check, False)
+    further = (additive, temperature, smoothing, order)
+    return reduce_rows(_core.measures[measure], names, operands, axes, *settings, *further)

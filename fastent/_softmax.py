@@ -61,7 +61,7 @@ def logsumexp(
     >>> print(fe.logsumexp([[0.0, 0.0], [1000.0, -1000.0]]))
     [6.93147181e-01 1.00000000e+03]
     """
-    settings = (None, None, False, keepdims, out, "none", None, False, False)
+    settings = (None, None, False, keepdims, out, "none", None, False, False, False)
     return reduce_rows(LOGSUMEXP, ("logits",), (logits,), axis, *settings, temperature)
 
 
@@ -120,7 +120,7 @@ def softmax_entropy(
     >>> print(fe.softmax_entropy([[0.0, 0.0], [50.0, 0.0]], base=2))
     [1.0000000e+00 1.4191249e-20]
     """
-    settings = (base, None, False, keepdims, out, reduction, weight, False, False)
+    settings = (base, None, False, keepdims, out, reduction, weight, False, False, False)
     return reduce_rows(SOFTMAX_ENTROPY, ("logits",), (logits,), axis, *settings, temperature)
 
 
@@ -138,6 +138,7 @@ def softmax_cross_entropy(
     class_weight: Any = None,
     label_smoothing: float = 0.0,
     ignore_index: int | None = None,
+    return_weight: bool = False,
 ) -> Any:
     """Return the cross entropy of the softmax of each row of logits, without making the softmax.
 
@@ -174,11 +175,15 @@ def softmax_cross_entropy(
         masked.
     ignore_index : int, optional
         Rows of this label cost 0 and are left out of means. Of class indices only.
+    return_weight : bool
+        Return the sum and what the mean would divide it by, a pair: it needs ``reduction="sum"``.
+        Both, added up over chunks, make the mean of the whole.
 
     Returns
     -------
-    ndarray or scalar
+    ndarray or scalar, or tuple
         One number a row; float32 for float32 and float16 `logits`, else float64.
+        With `return_weight` a tuple of the sum and a float64, its divisor.
 
     Notes
     -----
@@ -198,14 +203,32 @@ def softmax_cross_entropy(
     [2.78259784e-22 1.00000000e+00]
     >>> print(fe.softmax_cross_entropy([[0.5, 0.5]], [[1.0, 1.0]], base=2, reduction="mean"))
     1.0
+
+    The mean over two chunks, of which the second has a row that is left out:
+
+    >>> import numpy as np
+    >>> labels, logits = np.array([0, 1, 0, -1]), np.zeros((4, 2))
+    >>> options = {"base": 2, "ignore_index": -1, "reduction": "sum", "return_weight": True}
+    >>> parts = np.zeros(2)
+    >>> for rows in (slice(0, 2), slice(2, 4)):
+    ...     parts += fe.softmax_cross_entropy(labels[rows], logits[rows], **options)
+    >>> print(parts, parts[0] / parts[1])
+    [3. 3.] 1.0
     """
-    check_reduction(reduction, weight, keepdims)
+    check_reduction(reduction, weight, keepdims, return_weight)
     true = target if is_lazy(target) else as_array(target, "target")
     scores = logits if is_lazy(logits) else as_array(logits, "logits")
     position = normalize_axis_index(axis, scores.ndim) if scores.ndim else 0
     labels = are_labels(true, scores, position)
     options = Options(
-        base, temperature, class_weight, label_smoothing, ignore_index, reduction, keepdims
+        base,
+        temperature,
+        class_weight,
+        label_smoothing,
+        ignore_index,
+        reduction,
+        keepdims,
+        return_weight,
     )
     if labels:
         return label_losses(true, scores, position, options, weight, out)

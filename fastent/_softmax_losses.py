@@ -16,11 +16,13 @@ import numpy as np
 
 from fastent import _core
 from fastent._arrays import Array, as_array, kernel_dtype
+from fastent._elements import broadcast_shape
 from fastent._labels import (
     LOGITS_AXIS,
     block_divisor,
     check_class_weight,
     check_labels,
+    mean_divisor,
     row_weights,
 )
 from fastent._lazy import call_lazily, is_lazy, lazy_operands
@@ -51,6 +53,7 @@ class Options:
     ignore_index: int | None
     reduction: str
     keepdims: bool
+    return_weight: bool
 
 
 def label_losses(
@@ -84,7 +87,10 @@ def label_losses(
         if divisor is not None:
             with np.errstate(all="ignore"):
                 total = dtype.type(np.float64(total) / divisor)
-        return deliver(total, out)
+        total = deliver(total, out)
+        if not options.return_weight:
+            return total
+        return total, np.float64(mean_divisor(labels, None, class_weight, ignore_index, "mean"))
     kept = (1,) if options.keepdims else ()
     shape = logits.shape[:position] + kept + logits.shape[position + 1 :]
     check_out(out, shape, dtype)
@@ -98,11 +104,10 @@ def label_losses(
 def _label_losses_lazily(
     labels: Any, logits: Any, position: int, options: Options, weight: Any, out: Any
 ) -> Any:
-    """Return the Dask array that the same call on its blocks makes up."""
+    """Return the Dask array that the same call on its blocks makes up, or both of a pair."""
     axis = position - logits.ndim
     class_weight = check_class_weight(options.class_weight, logits.shape[position])
-    plain = class_weight is None and options.ignore_index is None
-    divisor = partial(block_divisor, class_weight, options.ignore_index, options.reduction)
+    ignored, reduction, pair = options.ignore_index, options.reduction, options.return_weight
     return call_lazily(
         partial(_block_of_losses, axis, options),
         lazy_operands((labels, logits), ("target", "logits"), out),
@@ -111,9 +116,10 @@ def _label_losses_lazily(
         (axis,),
         kernel_dtype([logits]),
         options.keepdims,
-        options.reduction,
+        reduction,
         weight,
-        None if plain or options.reduction in ("none", "sum") else divisor,
+        block_divisor(class_weight, ignored, reduction, pair),
+        pair,
     )
 
 
@@ -122,7 +128,7 @@ def _block_of_losses(
 ) -> Any:
     """Return the losses of a block of a Dask array, or their sum."""
     labels, logits = blocks
-    block = replace(options, reduction=reduction, keepdims=keepdims)
+    block = replace(options, reduction=reduction, keepdims=keepdims, return_weight=False)
     return label_losses(labels, logits, axis % logits.ndim, block, weight, None)
 
 
@@ -150,12 +156,24 @@ def target_losses(
         values.insert(0, rows)
     if share == 0:
         return reduced(measure, names, values, out=out)
-    losses: Any = share * reduced(
-        OF_CLASSES, ("class_weight", "logits"), (rows, logits), smoothing=1.0
-    )
+    losses: Any = 0
     if share < 1:
-        losses = losses + (1 - share) * reduced(measure, names, values)
-    return losses if is_lazy(losses) else deliver(np.asarray(losses), out)
+        alone = replace(options, return_weight=False)
+        losses = (1 - share) * reduced(measure, names, values, options=alone)
+    values = [rows, _for_each_target(logits, target)]
+    of_classes = reduced(OF_CLASSES, ("class_weight", "logits"), values, smoothing=1.0)
+    of_classes, *divisor = of_classes if options.return_weight else (of_classes,)
+    losses = losses + share * of_classes
+    losses = losses if is_lazy(losses) else deliver(np.asarray(losses), out)
+    return (losses, *divisor) if divisor else losses
+
+
+def _for_each_target(logits: Any, target: Any) -> Any:
+    """Return the logits with a row for each of the target's, where they have fewer."""
+    lengths = zip(target.shape[::-1], logits.shape[::-1], strict=False)
+    if target.ndim <= logits.ndim and all(n == 1 or m != 1 for n, m in lengths):
+        return logits
+    return np.broadcast_to(logits, broadcast_shape([target, logits], ("target", "logits")))
 
 
 def _reduced(
@@ -182,6 +200,7 @@ def _reduced(
         options.reduction,
         weight,
         False,
+        options.return_weight,
         additive=False,
         temperature=options.temperature,
         smoothing=smoothing,

@@ -7,6 +7,7 @@ import re
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -39,6 +40,27 @@ def test_breast_cancer_has_probabilities_and_labels() -> None:
     assert ((probabilities >= 0) & (probabilities <= 1)).all()
     assert set(labels.tolist()) == {0, 1}
     assert ((probabilities > 0.5) == labels).mean() > 0.95
+
+
+def test_python_of_the_readme(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Its blocks run one after the other, and the mean over chunks is that of the whole."""
+    readme = EXAMPLES.parent / "README.md"
+    code = re.findall(r"^```python\n(.*?)^```$", readme.read_text("utf-8"), re.M | re.S)
+    whole, chunks, dask = code
+    monkeypatch.chdir(EXAMPLES.parent)
+    names: dict[str, Any] = {}
+    exec(whole, names)
+    mean = fe.log_loss(names["labels"], names["prob"], reduction="mean")
+    assert "# 0.104..." in whole
+    assert f"{mean:.6f}".startswith("0.104")
+    capsys.readouterr()
+    exec(chunks, names)
+    assert float(capsys.readouterr().out) == pytest.approx(float(mean), rel=1e-6)
+    pytest.importorskip("dask.array")
+    exec(dask, names)
+    assert float(capsys.readouterr().out) == pytest.approx(float(mean), rel=1e-6)
 
 
 def test_data_are_small() -> None:
