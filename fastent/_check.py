@@ -8,10 +8,10 @@ import numpy as np
 
 from fastent import _core
 from fastent._arrays import Array
-from fastent._plan import Index, Rows, blocks
+from fastent._plan import Index, Rows, blocks, parameters
 
 TOTAL = _core.measures["total"]
-PLAIN = np.array([1.0, 0.0, -math.inf, 0.0, 0.0])  # parameters: no scale, no floor, no flags
+PLAIN = parameters(TOTAL, None)
 LARGEST_WEIGHT = np.float64(1e38)  # of class 1: it fits a float32 (and a float16 is cast to it)
 BLOCK = 16384  # sums, or elements, that are looked at at a time
 
