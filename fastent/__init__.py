@@ -35,6 +35,7 @@ from fastent._distributions import (
 )
 from fastent._events import binary_entropy, surprisal
 from fastent._gradients import softmax_cross_entropy_grad
+from fastent._joint import conditional_entropy, joint_entropy, mutual_information
 from fastent._log_loss import log_loss
 from fastent._logits import binary_cross_entropy_with_logits, sigmoid
 from fastent._losses import binary_cross_entropy
@@ -57,15 +58,18 @@ __all__ = [
     "binary_cross_entropy_with_logits_grad",
     "binary_entropy",
     "compare_logits",
+    "conditional_entropy",
     "cross_entropy",
     "entropy",
     "expected_calibration_error",
     "fit_temperature",
     "get_num_threads",
+    "joint_entropy",
     "kl_divergence",
     "log_loss",
     "log_softmax",
     "logsumexp",
+    "mutual_information",
     "num_threads",
     "perplexity",
     "reliability_curve",
