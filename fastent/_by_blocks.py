@@ -161,7 +161,12 @@ def pieces(view: Array, cores: int) -> Iterator[tuple[Array, int]]:
 
 def joined(parts: list[Array]) -> Array:
     """Return the sums of what each piece of the rows gave."""
-    return parts[0] if len(parts) == 1 else of_rows(SUM, (np.stack(parts, -1),), 1)[0]
+    return parts[0] if len(parts) == 1 else of_rows(SUM, (_beside(parts),), 1)[0]
+
+
+def _beside(parts: list[Array]) -> Array:
+    """Return parts along a new last axis: of one row there are many, numbers each."""
+    return np.moveaxis(np.array(parts), 0, -1)
 
 
 def joined_entropies(sums: list[Array], entropies: list[Array], vector: Array = SHARES) -> Array:
@@ -172,7 +177,7 @@ def joined_entropies(sums: list[Array], entropies: list[Array], vector: Array = 
     """
     if len(sums) == 1:
         return entropies[0]
-    of_piece, inside = np.stack(sums, -1), np.stack(entropies, -1)
+    of_piece, inside = _beside(sums), _beside(entropies)
     inside[of_piece == 0] = 0  # that was nothing over nothing
     shares = of_piece / of_rows(TOTAL, (of_piece,), 1)[0][..., None]
     between = of_rows(ENTROPY, (of_piece,), 1, vector)[0]
