@@ -38,6 +38,7 @@ from fastent._divergences import (
 from fastent._drift import population_stability_index
 from fastent._events import binary_entropy, surprisal
 from fastent._gradients import softmax_cross_entropy_grad
+from fastent._joint import conditional_entropy, joint_entropy, mutual_information
 from fastent._log_loss import log_loss
 from fastent._logits import binary_cross_entropy_with_logits, sigmoid
 from fastent._losses import binary_cross_entropy
@@ -62,6 +63,7 @@ __all__ = [
     "binary_entropy",
     "brier_score",
     "compare_logits",
+    "conditional_entropy",
     "cross_entropy",
     "entropy",
     "expected_calibration_error",
@@ -69,12 +71,14 @@ __all__ = [
     "get_num_threads",
     "hellinger_distance",
     "jeffreys_divergence",
+    "joint_entropy",
     "js_distance",
     "js_divergence",
     "kl_divergence",
     "log_loss",
     "log_softmax",
     "logsumexp",
+    "mutual_information",
     "num_threads",
     "perplexity",
     "population_stability_index",

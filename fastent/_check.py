@@ -16,8 +16,17 @@ LARGEST_WEIGHT = np.float64(1e38)  # of class 1: it fits a float32 (and a float1
 BLOCK = 16384  # sums, or elements, that are looked at at a time
 
 
-def check_rows(rows: Rows, names: Sequence[str], dtype: np.dtype[Any], normalize: bool) -> None:
-    """Raise a ValueError that names the first row that is no distribution, and the rule."""
+def check_rows(
+    rows: Rows,
+    names: Sequence[str],
+    dtype: np.dtype[Any],
+    normalize: bool,
+    zeros: bool = False,
+) -> None:
+    """Raise a ValueError that names the first row that is no distribution, and the rule.
+
+    Rows that are normalised may be all zeros if `zeros` says so.
+    """
     n = rows.length
     allowed = 1e-6 * math.sqrt(n) + 4 * n * float(np.finfo(dtype).eps)
     for view, name in zip(rows.views, names, strict=True):
@@ -25,7 +34,7 @@ def check_rows(rows: Rows, names: Sequence[str], dtype: np.dtype[Any], normalize
             totals = np.empty(view[index].shape[: view[index].ndim - len(rows.core)], dtype)
             TOTAL.rows((view[index],), len(rows.core), PLAIN, totals)
             if normalize:
-                good = (totals > 0) & (totals < math.inf)
+                good = ((totals > 0) | (zeros & (totals == 0))) & (totals < math.inf)
             else:
                 good = np.abs(totals - 1) <= allowed
             if np.all(good):

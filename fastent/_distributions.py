@@ -4,6 +4,7 @@ from typing import Any
 
 from fastent import _core
 from fastent._arrays import Array
+from fastent._counts import entropy_of_counts
 from fastent._plan import Axis
 from fastent._rows import reduce_rows
 
@@ -25,6 +26,8 @@ def entropy(
     reduction: str = "none",
     weight: Any = None,
     check: bool = False,
+    bias_correction: str | None = None,
+    pseudocount: float = 0.0,
 ) -> Any:
     """Return the entropy of each distribution.
 
@@ -50,6 +53,11 @@ def entropy(
         rows, the weighted mean by the sum of the weights.
     check : bool
         Raise a ValueError that names the first row that is no distribution.
+    bias_correction : {None, "miller-madow", "grassberger", "chao-shen"}
+        Of whole counts with `normalize`: the entropy of what they were drawn from is larger than
+        that of their shares, mostly.
+    pseudocount : float
+        Added to each entry before `normalize` divides.
 
     Returns
     -------
@@ -63,9 +71,18 @@ def entropy(
     otherwise. A negative entry makes its row NaN, with NumPy's "invalid value" warning; so does
     NaN, silently.
 
+    Of N counts n, m of them not 0 and f of them 1, Miller and Madow add (m - 1)/(2N) [2]_.
+    Grassberger takes log N - sum n G(n) / N, G(n) = psi(n) + (-1)^n/2 [psi((n+1)/2) - psi(n/2)]
+    [3]_. Chao and Shen take -sum p log p / (1 - (1 - p)^N) of p = (1 - f/N) n/N [4]_, where f = N
+    counts as f = N - 1, as in R's package entropy.
+
     References
     ----------
     .. [1] C. E. Shannon, "A Mathematical Theory of Communication", 1948.
+    .. [2] G. A. Miller, "Note on the bias of information estimates", 1955.
+    .. [3] P. Grassberger, "Entropy Estimates from Insufficient Samplings", 2003, physics/0307138.
+    .. [4] A. Chao and T.-J. Shen, "Nonparametric estimation of Shannon's index of diversity when
+       there are unseen species in sample", 2003.
 
     Examples
     --------
@@ -74,7 +91,12 @@ def entropy(
     [1.5 0. ]
     >>> print(fe.entropy([1, 1, 2], base=2, normalize=True))
     1.5
+    >>> print(fe.entropy([1, 1, 2], base=2, normalize=True, bias_correction="miller-madow"))
+    1.860673760222241
     """
+    if bias_correction is not None or type(pseudocount) is not float or pseudocount != 0:
+        settings = (axis, base, normalize, keepdims, out, reduction, weight, check)
+        return entropy_of_counts(p, *settings, bias_correction, pseudocount)
     return reduce_rows(
         ENTROPY, ("p",), (p,), axis, base, None, normalize, keepdims, out, reduction, weight, check
     )

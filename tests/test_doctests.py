@@ -13,6 +13,7 @@ MODULES = (
     "fastent._distributions",
     "fastent._events",
     "fastent._gradients",
+    "fastent._joint",
     "fastent._log_loss",
     "fastent._logits",
     "fastent._losses",

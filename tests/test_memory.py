@@ -65,6 +65,9 @@ CALLS: dict[str, Callable[[Any], Any]] = {
         a, a, value_and_grad=True
     ),
     "binary gradients": lambda a: fe.binary_cross_entropy_with_logits_grad(a, a),
+    "mutual information": fe.mutual_information,
+    "conditional entropy": fe.conditional_entropy,
+    "entropy, pseudocount": lambda a: fe.entropy(a, normalize=True, pseudocount=0.5),
     "BCE, mean, labels": lambda a: fe.binary_cross_entropy(a > 0.5, a, reduction="mean"),
 }
 
