@@ -107,7 +107,7 @@ __attribute__((noinline)) void counted(const fe_measure *m, fe_real real, const 
 static void call(const fe_isa *isa, const fe_measure *m, fe_real real, const shape *s, int first,
                  int second, const char *data) {
   const size_t size = real == FE_F32 ? sizeof(float) : sizeof(double);
-  const fe_params params = {1, 0, -100, exp(-100), 1, 0, 0};
+  const fe_params params = {1, 0, -100, exp(-100), 1, 0, 0, 2};
   fe_block block = {.operand = {arrays[first], arrays[second], arrays[second]},
                     .rows = s->rows,
                     .columns = s->columns,

@@ -95,8 +95,8 @@ def brier_score(
     >>> import fastent as fe
     >>> print(fe.brier_score([0, 2], [[1.0, 0.0, 0.0], [0.25, 0.25, 0.5]]))
     [0.    0.375]
-    >>> print(fe.brier_score([0, 1], [0.1, 0.8], reduction="mean"))
-    0.025
+    >>> print(fe.brier_score([0, 1], [0.25, 0.75], reduction="mean"))
+    0.0625
     """
     check_reduction(reduction, weight, keepdims, return_weight)
     true = target if is_lazy(target) else as_array(target, "target")

@@ -226,8 +226,8 @@ def jeffreys_divergence(
     Examples
     --------
     >>> import fastent as fe
-    >>> print(fe.jeffreys_divergence([0.5, 0.5], [0.25, 0.75]))
-    0.27465307216702745
+    >>> print(fe.jeffreys_divergence([0.5, 0.5], [0.25, 0.75]).round(6))
+    0.274653
     """
     return reduce_rows(
         JEFFREYS_DIVERGENCE,

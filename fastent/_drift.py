@@ -70,7 +70,7 @@ def population_stability_index(
     --------
     >>> import fastent as fe
     >>> print(fe.population_stability_index([30, 50, 20], [[30, 50, 20], [10, 50, 40]]).round(4))
-    [0.     0.3579]
+    [0.     0.3582]
     """
     if not isinstance(pseudocount, Real):
         raise TypeError(f"pseudocount must be a number, not {pseudocount!r}")

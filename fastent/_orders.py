@@ -84,7 +84,7 @@ def renyi_entropy(
     >>> import fastent as fe
     >>> print(fe.renyi_entropy([0.5, 0.25, 0.25], 2, base=2).round(6))
     1.415037
-    >>> print(fe.renyi_entropy([0.5, 0.25, 0.25], 1, base=2))
+    >>> print(fe.renyi_entropy([0.5, 0.25, 0.25], 1, base=2).round(6))
     1.5
     """
     return reduce_rows(

@@ -1,27 +1,25 @@
-"""The examples of the docstrings run, and print what they say."""
+"""The examples of the docstrings and of the pages run, and print what they say."""
 
 import doctest
 import importlib
+from pathlib import Path
 
 import pytest
 
-MODULES = (
-    "fastent",
-    "fastent._binary_gradients",
-    "fastent._calibration",
-    "fastent._compare",
-    "fastent._distributions",
-    "fastent._events",
-    "fastent._gradients",
-    "fastent._joint",
-    "fastent._log_loss",
-    "fastent._logits",
-    "fastent._losses",
-    "fastent._scores",
-    "fastent._softmax",
-    "fastent._spread",
-    "fastent._top_log_probs",
+import fastent
+
+MODULES = sorted(
+    {getattr(getattr(fastent, name), "__module__", "fastent") for name in fastent.__all__}
 )
+PAGES = sorted((Path(__file__).resolve().parents[1] / "docs").glob("*.md"))
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_pages(page: Path) -> None:
+    """So does every example of a page of the documentation."""
+    failed, tried = doctest.testfile(str(page), module_relative=False)
+    assert failed == 0
+    assert tried > 0
 
 
 @pytest.mark.parametrize("name", MODULES)
@@ -33,8 +31,6 @@ def test_examples(name: str) -> None:
 
 def test_every_public_function_has_one() -> None:
     """A public function without a runnable example is not documented."""
-    import fastent
-
     finder = doctest.DocTestFinder()
     for name in fastent.__all__:
         examples = [test for test in finder.find(getattr(fastent, name)) if test.examples]

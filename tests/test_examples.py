@@ -115,6 +115,18 @@ def test_language_model_agrees_with_its_framework(tmp_path: Path) -> None:
     assert done.stdout.count(" expected)") == 8
 
 
+def test_drift() -> None:
+    """More between the halves in order than between any of ninety-nine in a hundred at random."""
+    script = EXAMPLES / "digits_drift.py"
+    done = subprocess.run([sys.executable, str(script)], capture_output=True, text=True, check=True)
+    assert done.stderr == ""
+    pairs = re.findall(r"(?:index|bits) +([\d.]+) +([\d.]+)$", done.stdout, re.MULTILINE)
+    assert len(pairs) == 2
+    for found, ordinary in pairs:
+        assert float(found) > 2 * float(ordinary)
+    assert "have drifted" in done.stdout
+
+
 def test_softmax_regression() -> None:
     """It learns; the sum is one, two classes are binary, and a fitted temperature helps."""
     script = EXAMPLES / "softmax_regression.py"

@@ -254,8 +254,14 @@ static void *work(void *argument) {
   proof *p = argument;
   const function *f = p->f;
   const format *form = &formats[p->real];
-  const fe_params params = {
-      f->scale_high, f->scale_low, f->floor, exp(f->floor), 1, f->operands == 3 ? SMOOTHING : 0, 0};
+  const fe_params params = {f->scale_high,
+                            f->scale_low,
+                            f->floor,
+                            exp(f->floor),
+                            1,
+                            f->operands == 3 ? SMOOTHING : 0,
+                            0,
+                            0};
   const int is_short = p->real == FE_F32;
   const void *target = is_short ? (void *)short_t : t, *input = is_short ? (void *)short_x : x;
   const void *operands[FE_OPERANDS] = {f->operands > 1 ? target : input, input, input};
