@@ -13,9 +13,6 @@ d. Floating-point flags are NumPy's in the ufuncs (fe_leave raises "invalid" and
    come back as a status from the other doors.
 """
 
-from contextlib import contextmanager
-import os
-
 cimport cython
 from libc.stdlib cimport malloc
 cimport numpy as cnp
@@ -23,16 +20,14 @@ cimport numpy as cnp
 import numpy as np
 
 from fastent._kernels cimport (
-    FE_BITS, FE_LOGITS, FE_MAP, FE_PAIRS_OF_ELEMENTS, fe_enter, fe_isa_count, fe_isas, fe_leave, fe_measure, fe_mode, fe_params,
+    FE_BITS, FE_LOGITS, FE_MAP, FE_PAIRS_OF_ELEMENTS, fe_enter, fe_isa_count, fe_isas, fe_leave,
+    fe_measure, fe_mode, fe_params,
 )
 
 cnp.import_array()
 cnp.import_ufunc()
 
-# Which instruction set is in use.
-cdef const fe_measure *table = NULL
-cdef int chosen = 0
-
+include "_isas.pxi"
 include "_views.pxi"
 include "_blocks.pxi"
 include "_results.pxi"
@@ -58,61 +53,6 @@ BUILD = {
 }
 NORMALIZE = FE_NORMALIZE
 BITS = FE_BITS
-
-# ---- instruction sets -------------------------------------------------------------------------
-
-def built_isas():
-    """Names of the instruction sets that this build has kernels for."""
-    return tuple(fe_isas[i].name.decode() for i in range(fe_isa_count))
-
-
-def available_isas():
-    """Names of those that this machine can run, the best last."""
-    return tuple(fe_isas[i].name.decode() for i in range(fe_isa_count) if fe_isas[i].available())
-
-
-def isa():
-    """Name of the instruction set in use."""
-    return fe_isas[chosen].name.decode()
-
-
-def set_isa(str name):
-    """Use the kernels of this instruction set from now on."""
-    global table, chosen
-    if name not in built_isas():
-        raise ValueError(f"instruction set {name!r} is not in this build, which has: "
-                         f"{', '.join(built_isas())}")
-    if name not in available_isas():
-        raise ValueError(f"this machine cannot run instruction set {name!r}; it can run: "
-                         f"{', '.join(available_isas())}")
-    chosen = built_isas().index(name)
-    table = fe_isas[chosen].measures
-
-
-@contextmanager
-def using_isa(str name):
-    """Use this instruction set within a with block (tests hold each against each)."""
-    before = isa()
-    set_isa(name)
-    try:
-        yield
-    finally:
-        set_isa(before)
-
-
-def _choose_isa():
-    wanted = os.environ.get("FASTENT_ISA", "")
-    if not wanted:
-        *_, best = available_isas()
-        set_isa(best)
-        return
-    try:
-        set_isa(wanted)
-    except ValueError as error:
-        raise ImportError(f"FASTENT_ISA={wanted}: {error}") from None
-
-
-_choose_isa()
 
 # ---- parameters -------------------------------------------------------------------------------
 
