@@ -33,6 +33,7 @@ include "_blocks.pxi"
 include "_results.pxi"
 include "_loops.pxi"
 include "_parallel.pxi"
+include "_ragged.pxi"
 include "_reductions.pxi"
 
 cdef enum:
@@ -198,7 +199,7 @@ cdef class Measure:
         cdef int status
         cdef const fe_measure *measures = table
         cdef const fe_measure *measure = &measures[self.index]
-        if work.rows * work.columns > RELEASE_ENTRIES:
+        if work.offsets != NULL or work.rows * work.columns > RELEASE_ENTRIES:
             with nogil:
                 mode = fe_enter()
                 if self.by_elements:
@@ -216,16 +217,20 @@ cdef class Measure:
         return good(status)
 
     def rows(self, tuple views, int cores, cnp.ndarray parameters, cnp.ndarray out,
-             cnp.ndarray labels=None, double ignored=NAN):
+             cnp.ndarray labels=None, double ignored=NAN, cnp.ndarray offsets=None):
         """Fill `out`, aligned floats or doubles of any strides, row by row; return status bits.
 
         The views have one shape: that of `out`, and `cores` axes behind it that hold a row. Of a
         measure with a result an entry, `out` has one axis for the row. Labels are checked before; a
-        row whose label is `ignored` is 0.
+        row whose label is `ignored` is 0. With offsets, checked before, the views are flat arrays.
         """
         cdef Work work
+        cdef View places
         cdef fe_params params
-        describe(&work, views, cores, out, real_of(out))
+        describe(&work, views, cores, out if offsets is None else None, real_of(out))
+        if offsets is not None:
+            describe_ragged(&work, views, offsets, &places)
+            set_result(&work, cnp.PyArray_BYTES(out), cnp.PyArray_STRIDE(out, 0))
         if labels is not None:
             describe_labels(&work, labels, ignored)
         read_parameters(<const char *> cnp.PyArray_DATA(parameters), sizeof(double), &params)
@@ -341,14 +346,14 @@ cdef class Measure:
         return out[()], status
 
     def reduced(self, tuple views, int cores, cnp.ndarray parameters, dtype, reduction, weight,
-                cnp.ndarray labels=None, double ignored=NAN):
+                cnp.ndarray labels=None, double ignored=NAN, cnp.ndarray offsets=None):
         """The sum, mean or weighted mean of the results of all rows or elements, and status bits.
 
         `weight` is None or an array of the results' shape. Of a pointwise measure with labels, one
-        core makes it picked(), none elements().
+        core makes it picked(), none elements(). Offsets are those of rows().
         """
         cdef Work work
-        cdef View weights
+        cdef View weights, places
         cdef double sums[4]
         cdef Job job
         cdef fe_params params
@@ -364,6 +369,8 @@ cdef class Measure:
             describe(&work, views, cores, None, real_type)
             if labels is not None:
                 describe_labels(&work, labels, ignored)
+            if offsets is not None:
+                describe_ragged(&work, views, offsets, &places)
         read_parameters(<const char *> cnp.PyArray_DATA(parameters), sizeof(double), &params)
         start_job(&job, table, &table[self.index], &work, &params, NULL)
         job.weights = NULL
