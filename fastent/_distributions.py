@@ -19,6 +19,7 @@ def entropy(
     p: Any,
     *,
     axis: Axis = -1,
+    offsets: Any = None,
     base: float | None = None,
     normalize: bool = False,
     keepdims: bool = False,
@@ -35,6 +36,9 @@ def entropy(
         Distributions along `axis`.
     axis : int, tuple of int or None
         Along which a distribution lies; several axes, or all (None), count as one.
+    offsets : array_like of int, optional
+        For ragged rows, laid out as in Arrow and CSR: the input has one axis, and row i holds its
+        entries from offsets[i] up to offsets[i + 1].
     base : float, optional
         Of the logarithm: nats by default, 2 for bits.
     normalize : bool
@@ -75,9 +79,23 @@ def entropy(
     [1.5 0. ]
     >>> print(fe.entropy([1, 1, 2], base=2, normalize=True))
     1.5
+    >>> print(fe.entropy([0.5, 0.5, 1, 0.5, 0.25, 0.25], base=2, offsets=[0, 2, 3, 6]))
+    [1.  0.  1.5]
     """
     return reduce_rows(
-        ENTROPY, ("p",), (p,), axis, base, None, normalize, keepdims, out, reduction, weight, check
+        ENTROPY,
+        ("p",),
+        (p,),
+        axis,
+        base,
+        None,
+        normalize,
+        keepdims,
+        out,
+        reduction,
+        weight,
+        check,
+        offsets=offsets,
     )
 
 
@@ -85,6 +103,7 @@ def perplexity(
     p: Any,
     *,
     axis: Axis = -1,
+    offsets: Any = None,
     normalize: bool = False,
     keepdims: bool = False,
     out: Array | None = None,
@@ -100,6 +119,9 @@ def perplexity(
         Distributions along `axis`.
     axis : int, tuple of int or None
         Along which a distribution lies; several axes, or all (None), count as one.
+    offsets : array_like of int, optional
+        For ragged rows, laid out as in Arrow and CSR: the input has one axis, and row i holds its
+        entries from offsets[i] up to offsets[i + 1].
     normalize : bool
         Divide rows by their sums: for weights and counts. A sum of 0, or one beyond the largest
         float64, makes its row NaN.
@@ -152,6 +174,7 @@ def perplexity(
         weight,
         check,
         additive=False,
+        offsets=offsets,
     )
 
 
@@ -160,6 +183,7 @@ def cross_entropy(
     q: Any,
     *,
     axis: Axis = -1,
+    offsets: Any = None,
     base: float | None = None,
     normalize: bool = False,
     log_floor: float | None = -100.0,
@@ -178,6 +202,9 @@ def cross_entropy(
         broadcast.
     axis : int, tuple of int or None
         Along which a distribution lies; several axes, or all (None), count as one.
+    offsets : array_like of int, optional
+        For ragged rows, laid out as in Arrow and CSR: the input has one axis, and row i holds its
+        entries from offsets[i] up to offsets[i + 1].
     base : float, optional
         Of the logarithm: nats by default, 2 for bits.
     normalize : bool
@@ -235,6 +262,7 @@ def cross_entropy(
         reduction,
         weight,
         check,
+        offsets=offsets,
     )
 
 
@@ -243,6 +271,7 @@ def kl_divergence(
     q: Any,
     *,
     axis: Axis = -1,
+    offsets: Any = None,
     base: float | None = None,
     normalize: bool = False,
     log_floor: float | None = -100.0,
@@ -262,6 +291,9 @@ def kl_divergence(
         broadcast.
     axis : int, tuple of int or None
         Along which a distribution lies; several axes, or all (None), count as one.
+    offsets : array_like of int, optional
+        For ragged rows, laid out as in Arrow and CSR: the input has one axis, and row i holds its
+        entries from offsets[i] up to offsets[i + 1].
     base : float, optional
         Of the logarithm: nats by default, 2 for bits.
     normalize : bool
@@ -322,6 +354,7 @@ def kl_divergence(
         reduction,
         weight,
         check,
+        offsets=offsets,
     )
 
 
@@ -330,6 +363,7 @@ def total_variation_distance(
     q: Any,
     *,
     axis: Axis = -1,
+    offsets: Any = None,
     normalize: bool = False,
     keepdims: bool = False,
     out: Array | None = None,
@@ -345,6 +379,9 @@ def total_variation_distance(
         Distributions along `axis`. Their other axes broadcast.
     axis : int, tuple of int or None
         Along which a distribution lies; several axes, or all (None), count as one.
+    offsets : array_like of int, optional
+        For ragged rows, laid out as in Arrow and CSR: the input has one axis, and row i holds its
+        entries from offsets[i] up to offsets[i + 1].
     normalize : bool
         Divide rows by their sums: for weights and counts.
     keepdims : bool
@@ -394,4 +431,5 @@ def total_variation_distance(
         reduction,
         weight,
         check,
+        offsets=offsets,
     )

@@ -26,6 +26,7 @@ from fastent._plan import (
     weight_beside,
     weights_of,
 )
+from fastent._ragged import reduce_ragged
 
 
 def reduce_rows(
@@ -44,23 +45,38 @@ def reduce_rows(
     additive: bool = True,
     temperature: float | None = None,
     smoothing: float = 0.0,
+    offsets: Any = None,
 ) -> Any:
     """Return one number a row, or their mean or sum.
 
     `additive` measures are sums over entries, so the sum over all rows is the measure of all
     entries as one row: one pass, no result a row. Operands whose names begin with "logits" hold
-    logits, which have a `temperature`.
+    logits, which have a `temperature`. With `offsets` rows are ragged.
     """
-    vector = parameters(
-        measure, base, log_floor, normalize, 1.0 if temperature is None else temperature, smoothing
-    )
+    if temperature is None:
+        temperature = 1.0
+    if offsets is not None:
+        arguments = (base, log_floor, normalize, keepdims, out, reduction, weight, check, additive)
+        return reduce_ragged(
+            measure, names, values, offsets, axis, *arguments, temperature, smoothing
+        )
+    vector = parameters(measure, base, log_floor, normalize, temperature, smoothing)
     arrays = values
     plain = all(type(value) is np.ndarray for value in values)
     if not plain or weight is not None:
         if any(map(is_lazy, (*values, weight))):
-            arguments = (axis, base, log_floor, normalize, keepdims, out, reduction, weight, check)
-            further = (additive, temperature, smoothing)
-            return _reduce_lazily(measure, names, values, *arguments, *further)
+            arguments = (
+                base,
+                log_floor,
+                normalize,
+                keepdims,
+                out,
+                reduction,
+                weight,
+                check,
+                additive,
+            )
+            return _reduce_lazily(measure, names, values, axis, *arguments, temperature, smoothing)
         arrays = tuple(map(as_array, values, names))
     if (
         type(axis) is int
@@ -123,7 +139,7 @@ def _reduce_lazily(
     weight: Any,
     check: bool,
     additive: bool,
-    temperature: float | None,
+    temperature: float,
     smoothing: float,
 ) -> Any:
     """Return the Dask array that the same call on its blocks makes up."""
@@ -154,7 +170,7 @@ def _reduce_block(
     normalize: bool,
     check: bool,
     additive: bool,
-    temperature: float | None,
+    temperature: float,
     smoothing: float,
     operands: tuple[Any, ...],
     weight: Any,
