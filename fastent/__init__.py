@@ -27,14 +27,9 @@ from fastent._calibration import (
 )
 from fastent._compare import LogitComparison, compare_logits, softmax_kl_divergence
 from fastent._config import show_config
+from fastent._distances import hellinger_distance, js_distance, total_variation_distance
 from fastent._distributions import cross_entropy, entropy, kl_divergence, perplexity
-from fastent._divergences import (
-    hellinger_distance,
-    jeffreys_divergence,
-    js_distance,
-    js_divergence,
-    total_variation_distance,
-)
+from fastent._divergences import jeffreys_divergence, js_divergence
 from fastent._drift import population_stability_index
 from fastent._events import binary_entropy, surprisal
 from fastent._gradients import softmax_cross_entropy_grad

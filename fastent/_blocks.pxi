@@ -14,9 +14,9 @@ from libc.math cimport INFINITY, NAN, fabs, fma, frexp, ldexp, lrint
 
 from fastent._kernels cimport (
     FE_BLOCK_ROWS, FE_F32, FE_F64, FE_HIGH, FE_INVALID, FE_INVERSE, FE_LARGEST, FE_LOGITS, FE_LOW,
-    FE_NORMALIZE, FE_PAIRS_OF_ELEMENTS, FE_PARTS, FE_PLACE, FE_RESULTS, FE_RUNNER_UP, FE_SEGMENT, FE_SHORT, FE_TARGET, fe_allocate, fe_begin,
-    fe_block, fe_isas, fe_map, fe_measure, fe_measure_count, fe_params, fe_release, fe_state, fe_top,
-    fe_top_sort,
+    FE_NORMALIZE, FE_PAIRS_OF_ELEMENTS, FE_PARTS, FE_PLACE, FE_RESULTS, FE_RUNNER_UP, FE_SEGMENT,
+    FE_SHORT, FE_TARGET, fe_ahead, fe_allocate, fe_begin, fe_block, fe_isas,
+    fe_map, fe_measure, fe_measure_count, fe_params, fe_release, fe_state, fe_top, fe_top_sort,
 )
 
 cdef enum:
@@ -25,6 +25,8 @@ cdef enum:
     FETCHED = 8192  # entries that are fetched at a time: near enough to stay in the first cache
     TURNED = 16384  # the same where memory is read by columns, which wants long ones
     MAP_BLOCK = 1024
+    WINDOW = 2048  # ragged rows
+    GATHERED = 4096  # entries of short rows: sixteen of the longest
     NO_MEMORY = -1
 
 
@@ -41,6 +43,16 @@ cdef int LOGSUMEXP = find_measure(b"logsumexp")
 
 # ---- rows -------------------------------------------------------------------------------------
 
+# Ragged rows that are sorted by length, and those of one length side by side.
+cdef struct Window:
+    int64_t offsets[WINDOW + 1]
+    int short_rows[WINDOW]
+    int sorted[WINDOW]
+    int ends[FE_SHORT + 1]
+    double entries[FE_OPERANDS][GATHERED]
+    double ones[FE_SHORT]  # a row
+    double results[FE_BLOCK_ROWS]
+
 cdef struct Scratch:
     bint opened
     void *buffer[FE_OPERANDS]  # NULL: the operand's own memory is used
@@ -50,6 +62,9 @@ cdef struct Scratch:
     Py_ssize_t room  # bytes of each
     Py_ssize_t rows  # of a block
     bint by_columns  # rows are neighbours in memory, and the kernel takes them so
+    Window *window  # NULL, or of ragged rows
+    bint gathered  # rows are a copy
+    fe_ahead ahead[FE_OPERANDS]  # of which this comes next
 
 
 cdef void close_scratch(Scratch *scratch) noexcept nogil:
@@ -60,6 +75,7 @@ cdef void close_scratch(Scratch *scratch) noexcept nogil:
     fe_release(scratch.results, scratch.room)
     fe_release(scratch.top.values, scratch.top.room * sizeof(double))
     fe_release(scratch.top.places, scratch.top.room * sizeof(int64_t))
+    fe_release(scratch.window, sizeof(Window))
     memset(scratch, 0, sizeof(Scratch))
 
 
@@ -92,9 +108,7 @@ cdef int open_scratch(Scratch *scratch, const fe_measure *measure, const Work *w
         entries = FE_SEGMENT
     if again:
         entries = min(entries, <Py_ssize_t> LONG_BLOCK)
-    scratch.rows = rows_of_states(measure)
-    if (fetched or normalize or again) and n > 0:
-        scratch.rows = max(<Py_ssize_t> 1, min(scratch.rows, entries // n))
+    scratch.rows = rows_of_block(measure, n, entries if fetched or normalize or again else 0)
     scratch.opened = True
     scratch.room = min(<Py_ssize_t> FE_SEGMENT, n * min(rows, scratch.rows)) * size
     for k in range(work.operands):
@@ -166,6 +180,8 @@ cdef void place(const Work *work, const Scratch *scratch, int k, Py_ssize_t star
         return
     block.operand[i] = row_address(work, k, start) + column * work.core[k]
     block.stride[i] = work.outer[k]
+    if scratch.gathered:
+        block.ahead[i] = scratch.ahead[k]
     if scratch.by_columns:
         block.step[i] = work.core[k] // work.itemsize
 
@@ -182,6 +198,15 @@ cdef Py_ssize_t room_of_states(const fe_measure *measure) noexcept nogil:
 cdef Py_ssize_t rows_of_states(const fe_measure *measure) noexcept nogil:
     """How many rows a block may have."""
     return room_of_states(measure) // 16 * 16
+
+
+cdef Py_ssize_t rows_of_block(const fe_measure *measure, Py_ssize_t columns,
+                              Py_ssize_t entries) noexcept nogil:
+    """The same for rows of so many columns, if entries of a block are limited (0: they are not)."""
+    cdef Py_ssize_t rows = rows_of_states(measure)
+    if entries == 0 or columns == 0:
+        return rows
+    return max(<Py_ssize_t> 1, min(rows, entries // columns))
 
 
 cdef fe_state state_of(States *states, const fe_measure *measure) noexcept nogil:

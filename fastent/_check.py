@@ -27,16 +27,12 @@ def check_rows(
 
     Rows that are normalised may be all zeros if `zeros` says so.
     """
-    n = rows.length
-    allowed = 1e-6 * math.sqrt(n) + 4 * n * float(np.finfo(dtype).eps)
+    allowed = float(_allowed(rows.length, dtype))
     for view, name in zip(rows.views, names, strict=True):
         for index in blocks(rows.outer, BLOCK):
             totals = np.empty(view[index].shape[: view[index].ndim - len(rows.core)], dtype)
             TOTAL.rows((view[index],), len(rows.core), PLAIN, totals)
-            if normalize:
-                good = ((totals > 0) | (zeros & (totals == 0))) & (totals < math.inf)
-            else:
-                good = np.abs(totals - 1) <= allowed
+            good = _good_sums(totals, allowed, normalize) | (zeros & (totals == 0))
             if np.all(good):
                 continue
             first = np.unravel_index(int(np.argmin(good)), np.shape(good))
@@ -45,6 +41,41 @@ def check_rows(
             place = place_of(index, first, rows.outer)
             where = f"{name}: row {place}" if rows.outer else name
             _explain_row(where, row, float(np.asarray(totals)[first]), allowed, normalize)
+
+
+def check_ragged(
+    arrays: Sequence[Array],
+    offsets: Array,
+    names: Sequence[str],
+    dtype: np.dtype[Any],
+    normalize: bool,
+) -> None:
+    """Do the same for the rows of flat arrays between offsets."""
+    for array, name in zip(arrays, names, strict=True):
+        for start in range(0, len(offsets) - 1, BLOCK):
+            places = offsets[start : start + BLOCK + 1]
+            totals = np.empty(len(places) - 1, dtype)
+            TOTAL.rows((array,), 1, PLAIN, totals, offsets=places)
+            allowed = _allowed(np.diff(places.astype(np.float64)), dtype)
+            good = _good_sums(totals, allowed, normalize)
+            if np.all(good):
+                continue
+            first = int(np.argmin(good))
+            row = np.asarray(array[int(places[first]) : int(places[first + 1])], np.float64)
+            where = f"{name}: row {start + first}"
+            _explain_row(where, row, float(totals[first]), float(allowed[first]), normalize)
+
+
+def _allowed(length: Any, dtype: np.dtype[Any]) -> Any:
+    """Return how far from 1 the sums of rows of some length may be."""
+    return 1e-6 * np.sqrt(length) + 4 * length * float(np.finfo(dtype).eps)
+
+
+def _good_sums(totals: Array, allowed: Any, normalize: bool) -> Any:
+    """Return which sums are those of distributions, or of weights."""
+    if normalize:
+        return (totals > 0) & (totals < math.inf)
+    return np.abs(totals - 1) <= allowed
 
 
 def check_unit(array: Array, name: str) -> None:

@@ -43,6 +43,7 @@ def softmax_kl_divergence(
     logits_q: Any,
     *,
     axis: Axis = -1,
+    offsets: Any = None,
     base: float | None = None,
     temperature: float = 1.0,
     keepdims: bool = False,
@@ -64,6 +65,9 @@ def softmax_kl_divergence(
         Rows of the other, q; broadcasts with `logits_p`.
     axis : int, tuple of int or None
         Along which a distribution lies; several axes, or all (None), count as one.
+    offsets : array_like of int, optional
+        For ragged rows, laid out as in Arrow and CSR: the input has one axis, and row i holds its
+        entries from offsets[i] up to offsets[i + 1].
     base : float, optional
         Of the logarithm: nats by default, 2 for bits.
     temperature : float
@@ -107,7 +111,9 @@ def softmax_kl_divergence(
     settings = (base, None, False, keepdims, out, reduction, weight, False, return_weight, False)
     names = ("logits_p", "logits_q")
     values = (logits_p, logits_q)
-    return reduce_rows(SOFTMAX_KL_DIVERGENCE, names, values, axis, *settings, temperature)
+    return reduce_rows(
+        SOFTMAX_KL_DIVERGENCE, names, values, axis, *settings, temperature, offsets=offsets
+    )
 
 
 def compare_logits(

@@ -24,6 +24,7 @@ def adopt_main_thread() -> None: ...
 def kernel_tables() -> tuple[int, int, int]: ...
 def bounds() -> dict[str, tuple[float, float]]: ...
 def report_invalid(name: str) -> None: ...
+def misplaced_offset(offsets: NDArray[Any], size: int) -> int: ...
 
 @final
 class Measure:
@@ -50,6 +51,7 @@ class Measure:
         out: NDArray[Any],
         labels: NDArray[Any] | None = None,
         ignored: float = ...,
+        offsets: NDArray[Any] | None = None,
     ) -> int: ...
     def gradient(
         self,
@@ -116,6 +118,7 @@ class Measure:
         weight: NDArray[Any] | None,
         labels: NDArray[Any] | None = None,
         ignored: float = ...,
+        offsets: NDArray[Any] | None = None,
     ) -> tuple[Any, int]: ...
 
 measures: dict[str, Measure]

@@ -13,9 +13,6 @@ d. Floating-point flags are NumPy's in the ufuncs (fe_leave raises "invalid" and
    come back as a status from the other doors.
 """
 
-from contextlib import contextmanager
-import os
-
 cimport cython
 from libc.stdlib cimport malloc
 cimport numpy as cnp
@@ -23,21 +20,20 @@ cimport numpy as cnp
 import numpy as np
 
 from fastent._kernels cimport (
-    FE_BITS, FE_LOGITS, FE_MAP, FE_PAIRS_OF_ELEMENTS, fe_enter, fe_isa_count, fe_isas, fe_leave, fe_measure, fe_mode, fe_params,
+    FE_BITS, FE_LOGITS, FE_MAP, FE_PAIRS_OF_ELEMENTS, fe_enter, fe_isa_count, fe_isas, fe_leave,
+    fe_measure, fe_mode, fe_params,
 )
 
 cnp.import_array()
 cnp.import_ufunc()
 
-# Which instruction set is in use.
-cdef const fe_measure *table = NULL
-cdef int chosen = 0
-
+include "_isas.pxi"
 include "_views.pxi"
 include "_blocks.pxi"
 include "_results.pxi"
 include "_loops.pxi"
 include "_parallel.pxi"
+include "_ragged.pxi"
 include "_reductions.pxi"
 
 cdef enum:
@@ -59,61 +55,6 @@ BUILD = {
 }
 NORMALIZE = FE_NORMALIZE
 BITS = FE_BITS
-
-# ---- instruction sets -------------------------------------------------------------------------
-
-def built_isas():
-    """Names of the instruction sets that this build has kernels for."""
-    return tuple(fe_isas[i].name.decode() for i in range(fe_isa_count))
-
-
-def available_isas():
-    """Names of those that this machine can run, the best last."""
-    return tuple(fe_isas[i].name.decode() for i in range(fe_isa_count) if fe_isas[i].available())
-
-
-def isa():
-    """Name of the instruction set in use."""
-    return fe_isas[chosen].name.decode()
-
-
-def set_isa(str name):
-    """Use the kernels of this instruction set from now on."""
-    global table, chosen
-    if name not in built_isas():
-        raise ValueError(f"instruction set {name!r} is not in this build, which has: "
-                         f"{', '.join(built_isas())}")
-    if name not in available_isas():
-        raise ValueError(f"this machine cannot run instruction set {name!r}; it can run: "
-                         f"{', '.join(available_isas())}")
-    chosen = built_isas().index(name)
-    table = fe_isas[chosen].measures
-
-
-@contextmanager
-def using_isa(str name):
-    """Use this instruction set within a with block (tests hold each against each)."""
-    before = isa()
-    set_isa(name)
-    try:
-        yield
-    finally:
-        set_isa(before)
-
-
-def _choose_isa():
-    wanted = os.environ.get("FASTENT_ISA", "")
-    if not wanted:
-        *_, best = available_isas()
-        set_isa(best)
-        return
-    try:
-        set_isa(wanted)
-    except ValueError as error:
-        raise ImportError(f"FASTENT_ISA={wanted}: {error}") from None
-
-
-_choose_isa()
 
 # ---- parameters -------------------------------------------------------------------------------
 
@@ -262,7 +203,7 @@ cdef class Measure:
         cdef int status
         cdef const fe_measure *measures = table
         cdef const fe_measure *measure = &measures[self.index]
-        if work.rows * work.columns > RELEASE_ENTRIES:
+        if work.offsets != NULL or work.rows * work.columns > RELEASE_ENTRIES:
             with nogil:
                 mode = fe_enter()
                 if self.by_elements:
@@ -280,16 +221,20 @@ cdef class Measure:
         return good(status)
 
     def rows(self, tuple views, int cores, cnp.ndarray parameters, cnp.ndarray out,
-             cnp.ndarray labels=None, double ignored=NAN):
+             cnp.ndarray labels=None, double ignored=NAN, cnp.ndarray offsets=None):
         """Fill `out`, aligned floats or doubles of any strides, row by row; return status bits.
 
         The views have one shape: that of `out`, and `cores` axes behind it that hold a row. Of a
         measure with a result an entry, `out` has one axis for the row. Labels are checked before; a
-        row whose label is `ignored` is 0.
+        row whose label is `ignored` is 0. With offsets, checked before, the views are flat arrays.
         """
         cdef Work work
+        cdef View places
         cdef fe_params params
-        describe(&work, views, cores, out, real_of(out))
+        describe(&work, views, cores, out if offsets is None else None, real_of(out))
+        if offsets is not None:
+            describe_ragged(&work, views, offsets, &places)
+            set_result(&work, cnp.PyArray_BYTES(out), cnp.PyArray_STRIDE(out, 0))
         if labels is not None:
             describe_labels(&work, labels, ignored, self.labelled)
         read_parameters(<const char *> cnp.PyArray_DATA(parameters), sizeof(double), &params)
@@ -405,14 +350,14 @@ cdef class Measure:
         return out[()], status
 
     def reduced(self, tuple views, int cores, cnp.ndarray parameters, dtype, reduction, weight,
-                cnp.ndarray labels=None, double ignored=NAN):
+                cnp.ndarray labels=None, double ignored=NAN, cnp.ndarray offsets=None):
         """The sum, mean or weighted mean of the results of all rows or elements, and status bits.
 
         `weight` is None or an array of the results' shape. Of a pointwise measure with labels, one
-        core makes it picked(), none elements().
+        core makes it picked(), none elements(). Offsets are those of rows().
         """
         cdef Work work
-        cdef View weights
+        cdef View weights, places
         cdef double sums[4]
         cdef Job job
         cdef fe_params params
@@ -428,6 +373,8 @@ cdef class Measure:
             describe(&work, views, cores, None, real_type)
             if labels is not None:
                 describe_labels(&work, labels, ignored, self.labelled)
+            if offsets is not None:
+                describe_ragged(&work, views, offsets, &places)
         read_parameters(<const char *> cnp.PyArray_DATA(parameters), sizeof(double), &params)
         start_job(&job, table, &table[self.index], &work, &params, NULL)
         job.weights = NULL

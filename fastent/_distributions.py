@@ -19,6 +19,7 @@ def entropy(
     p: Any,
     *,
     axis: Axis = -1,
+    offsets: Any = None,
     base: float | None = None,
     normalize: bool = False,
     keepdims: bool = False,
@@ -37,6 +38,9 @@ def entropy(
         Distributions along `axis`.
     axis : int, tuple of int or None
         Along which a distribution lies; several axes, or all (None), count as one.
+    offsets : array_like of int, optional
+        For ragged rows, laid out as in Arrow and CSR: the input has one axis, and row i holds its
+        entries from offsets[i] up to offsets[i + 1].
     base : float, optional
         Of the logarithm: nats by default, 2 for bits.
     normalize : bool
@@ -93,12 +97,28 @@ def entropy(
     1.5
     >>> print(fe.entropy([1, 1, 2], base=2, normalize=True, bias_correction="miller-madow"))
     1.860673760222241
+    >>> print(fe.entropy([0.5, 0.5, 1, 0.5, 0.25, 0.25], base=2, offsets=[0, 2, 3, 6]))
+    [1.  0.  1.5]
     """
     if bias_correction is not None or type(pseudocount) is not float or pseudocount != 0:
+        if offsets is not None:
+            raise ValueError("bias_correction and pseudocount cannot be given with offsets")
         settings = (axis, base, normalize, keepdims, out, reduction, weight, check)
         return entropy_of_counts(p, *settings, bias_correction, pseudocount)
     return reduce_rows(
-        ENTROPY, ("p",), (p,), axis, base, None, normalize, keepdims, out, reduction, weight, check
+        ENTROPY,
+        ("p",),
+        (p,),
+        axis,
+        base,
+        None,
+        normalize,
+        keepdims,
+        out,
+        reduction,
+        weight,
+        check,
+        offsets=offsets,
     )
 
 
@@ -106,6 +126,7 @@ def perplexity(
     p: Any,
     *,
     axis: Axis = -1,
+    offsets: Any = None,
     normalize: bool = False,
     keepdims: bool = False,
     out: Array | None = None,
@@ -121,6 +142,9 @@ def perplexity(
         Distributions along `axis`.
     axis : int, tuple of int or None
         Along which a distribution lies; several axes, or all (None), count as one.
+    offsets : array_like of int, optional
+        For ragged rows, laid out as in Arrow and CSR: the input has one axis, and row i holds its
+        entries from offsets[i] up to offsets[i + 1].
     normalize : bool
         Divide rows by their sums: for weights and counts. A sum of 0, or one beyond the largest
         float64, makes its row NaN.
@@ -173,6 +197,7 @@ def perplexity(
         weight,
         check,
         additive=False,
+        offsets=offsets,
     )
 
 
@@ -181,6 +206,7 @@ def cross_entropy(
     q: Any,
     *,
     axis: Axis = -1,
+    offsets: Any = None,
     base: float | None = None,
     normalize: bool = False,
     log_floor: float | None = -100.0,
@@ -200,6 +226,9 @@ def cross_entropy(
         broadcast.
     axis : int, tuple of int or None
         Along which a distribution lies; several axes, or all (None), count as one.
+    offsets : array_like of int, optional
+        For ragged rows, laid out as in Arrow and CSR: the input has one axis, and row i holds its
+        entries from offsets[i] up to offsets[i + 1].
     base : float, optional
         Of the logarithm: nats by default, 2 for bits.
     normalize : bool
@@ -261,6 +290,7 @@ def cross_entropy(
         weight,
         check,
         return_weight,
+        offsets=offsets,
     )
 
 
@@ -269,6 +299,7 @@ def kl_divergence(
     q: Any,
     *,
     axis: Axis = -1,
+    offsets: Any = None,
     base: float | None = None,
     normalize: bool = False,
     log_floor: float | None = -100.0,
@@ -289,6 +320,9 @@ def kl_divergence(
         broadcast.
     axis : int, tuple of int or None
         Along which a distribution lies; several axes, or all (None), count as one.
+    offsets : array_like of int, optional
+        For ragged rows, laid out as in Arrow and CSR: the input has one axis, and row i holds its
+        entries from offsets[i] up to offsets[i + 1].
     base : float, optional
         Of the logarithm: nats by default, 2 for bits.
     normalize : bool
@@ -353,4 +387,5 @@ def kl_divergence(
         weight,
         check,
         return_weight,
+        offsets=offsets,
     )

@@ -17,6 +17,7 @@ def population_stability_index(
     q: Any,
     *,
     axis: Axis = -1,
+    offsets: Any = None,
     pseudocount: float = 1e-4,
     base: float | None = None,
     keepdims: bool = False,
@@ -34,6 +35,9 @@ def population_stability_index(
         axes broadcast.
     axis : int, tuple of int or None
         Along which a distribution lies; several axes, or all (None), count as one.
+    offsets : array_like of int, optional
+        For ragged rows, laid out as in Arrow and CSR: the input has one axis, and row i holds its
+        entries from offsets[i] up to offsets[i + 1].
     pseudocount : float
         Added to every share, so that an empty bin does not make it infinite.
     base : float, optional
@@ -90,4 +94,5 @@ def population_stability_index(
         weight,
         check,
         order=float(pseudocount),
+        offsets=offsets,
     )

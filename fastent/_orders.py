@@ -28,6 +28,7 @@ def renyi_entropy(
     alpha: float,
     *,
     axis: Axis = -1,
+    offsets: Any = None,
     base: float | None = None,
     normalize: bool = False,
     keepdims: bool = False,
@@ -46,6 +47,9 @@ def renyi_entropy(
         The order, from 0 to inf.
     axis : int, tuple of int or None
         Along which a distribution lies; several axes, or all (None), count as one.
+    offsets : array_like of int, optional
+        For ragged rows, laid out as in Arrow and CSR: the input has one axis, and row i holds its
+        entries from offsets[i] up to offsets[i + 1].
     base : float, optional
         Of the logarithm: nats by default, 2 for bits.
     normalize : bool
@@ -102,6 +106,7 @@ def renyi_entropy(
         check,
         additive=False,
         order=check_order(alpha, "alpha"),
+        offsets=offsets,
     )
 
 
@@ -110,6 +115,7 @@ def tsallis_entropy(
     order: float,
     *,
     axis: Axis = -1,
+    offsets: Any = None,
     normalize: bool = False,
     keepdims: bool = False,
     out: Array | None = None,
@@ -127,6 +133,9 @@ def tsallis_entropy(
         The order, from 0 to inf.
     axis : int, tuple of int or None
         Along which a distribution lies; several axes, or all (None), count as one.
+    offsets : array_like of int, optional
+        For ragged rows, laid out as in Arrow and CSR: the input has one axis, and row i holds its
+        entries from offsets[i] up to offsets[i + 1].
     normalize : bool
         Divide rows by their sums: for weights and counts.
     keepdims : bool
@@ -179,6 +188,7 @@ def tsallis_entropy(
         check,
         additive=False,
         order=check_order(order, "order"),
+        offsets=offsets,
     )
 
 
@@ -188,6 +198,7 @@ def renyi_divergence(
     alpha: float,
     *,
     axis: Axis = -1,
+    offsets: Any = None,
     base: float | None = None,
     normalize: bool = False,
     keepdims: bool = False,
@@ -206,6 +217,9 @@ def renyi_divergence(
         The order, from 0 to inf.
     axis : int, tuple of int or None
         Along which a distribution lies; several axes, or all (None), count as one.
+    offsets : array_like of int, optional
+        For ragged rows, laid out as in Arrow and CSR: the input has one axis, and row i holds its
+        entries from offsets[i] up to offsets[i + 1].
     base : float, optional
         Of the logarithm: nats by default, 2 for bits.
     normalize : bool
@@ -262,4 +276,5 @@ def renyi_divergence(
         check,
         additive=False,
         order=check_order(alpha, "alpha"),
+        offsets=offsets,
     )

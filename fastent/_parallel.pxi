@@ -91,7 +91,8 @@ cdef struct Job:
     const fe_measure *measure
     const Work *work
     const fe_params *params
-    Py_ssize_t share  # rows, elements or segments a task
+    Py_ssize_t share  # rows, elements or segments a task; of ragged rows: entries
+    Py_ssize_t limit  # entries from which a ragged row is cut
     int status[TASKS]
     Slot slots[FE_SLOTS]
     double *doubles  # NULL, or where results are put as doubles
@@ -335,6 +336,8 @@ cdef int rows_parallel(const fe_measure *table, const fe_measure *measure, const
     cdef Job job
     cdef Scratch scratch
     cdef int status
+    if work.offsets != NULL:
+        return ragged_parallel(table, measure, work, params, doubles)
     if work.rows * work.columns * work.itemsize < parallel_bytes:
         scratch.opened = False
         status = rows_loop(table, measure, work, params, 0, work.rows, doubles, &scratch)

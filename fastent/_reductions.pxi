@@ -56,21 +56,27 @@ cdef void reduce_task(void *context, size_t index, size_t slot) noexcept nogil:
 
 
 cdef int reduce_few(Job *job, Py_ssize_t segments) noexcept nogil:
-    """Make all results by all threads, then sum them: there are too few segments for a task each."""
-    cdef Py_ssize_t room = job.work.rows * sizeof(double), k
+    """Make the results of some segments by all threads, then sum them: too few for a task each."""
+    cdef Py_ssize_t start = job.begun * FE_SEGMENT, k
+    cdef Py_ssize_t rows = min(segments * FE_SEGMENT, job.work.rows - start)
+    cdef Py_ssize_t room = rows * sizeof(double)
     cdef Py_ssize_t weights_room = min(room, <Py_ssize_t> (FE_SEGMENT * sizeof(double)))
     cdef double *values = <double *> fe_allocate(room)
     cdef double *weights = NULL
     cdef int status = NO_MEMORY
-    if job.weights != NULL:
-        weights = <double *> fe_allocate(weights_room)
-    if values != NULL and (weights != NULL or job.weights == NULL):
+    if values != NULL:
         if job.measure.shape == FE_MAP:
             status = map_parallel(job.measure, job.work, job.params, values)
+        elif job.work.offsets != NULL:
+            status = some_ragged_rows(job, start, rows, values)
         else:
             status = rows_parallel(job.table, job.measure, job.work, job.params, values)
-        for k in range(segments):
-            sum_segment(job, k, values + k * FE_SEGMENT, weights)
+    if status >= 0 and job.weights != NULL:
+        weights = <double *> fe_allocate(weights_room)
+        if weights == NULL:
+            status = NO_MEMORY
+    for k in range(segments if status >= 0 else 0):
+        sum_segment(job, k, values + k * FE_SEGMENT, weights)
     fe_release(values, room)
     fe_release(weights, weights_room)
     return status
@@ -89,7 +95,10 @@ cdef int reduce_results(Job *job, double *sums) noexcept nogil:
     job.share = 1
     while job.begun < segments:
         part = min(<Py_ssize_t> TASKS, segments - job.begun)
-        if segments < min(2 * threads, <int> TASKS):
+        if job.work.offsets != NULL:  # segments are of any size, so threads share each
+            part = min(part, <Py_ssize_t> threads)
+            state = reduce_few(job, part)
+        elif segments < min(2 * threads, <int> TASKS):
             state = reduce_few(job, segments)
         else:
             state = run_tasks(reduce_task, job, part)

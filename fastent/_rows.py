@@ -28,6 +28,7 @@ from fastent._plan import (
     weight_beside,
     weights_of,
 )
+from fastent._ragged import reduce_ragged
 
 
 def reduce_rows(
@@ -48,23 +49,27 @@ def reduce_rows(
     temperature: float | None = None,
     smoothing: float = 0.0,
     order: float = 0.0,
+    offsets: Any = None,
 ) -> Any:
     """Return one number a row, or their mean or sum.
 
     `additive` measures are sums over entries, so the sum over all rows is the measure of all
     entries as one row: one pass, no result a row. Operands whose names begin with "logits" hold
     logits, which have a `temperature`. Integers of a "target" do not raise the dtype.
-    `return_weight` has the mean's divisor beside a sum.
+    `return_weight` has the mean's divisor beside a sum. With `offsets` rows are ragged.
     """
-    degrees = 1.0 if temperature is None else temperature
-    vector = parameters(measure, base, log_floor, normalize, degrees, smoothing, order)
+    if temperature is None:
+        temperature = 1.0
+    settings = (base, log_floor, normalize, keepdims, out, reduction, weight, check, return_weight)
+    further = (additive, temperature, smoothing, order)
+    if offsets is not None:
+        return reduce_ragged(measure, names, values, offsets, axis, *settings, *further)
+    vector = parameters(measure, base, log_floor, normalize, temperature, smoothing, order)
     arrays = values
     plain = all(type(value) is np.ndarray for value in values)
     if not plain or weight is not None:
         if any(map(is_lazy, (*values, weight))):
-            arguments = (axis, base, log_floor, normalize, keepdims, out, reduction, weight, check)
-            further = (return_weight, additive, temperature, smoothing, order)
-            return _reduce_lazily(measure, names, values, *arguments, *further)
+            return _reduce_lazily(measure, names, values, axis, *settings, *further)
         arrays = tuple(map(as_array, values, names))
     if (
         type(axis) is int
@@ -140,7 +145,7 @@ def _reduce_lazily(
     check: bool,
     return_weight: bool,
     additive: bool,
-    temperature: float | None,
+    temperature: float,
     smoothing: float,
     order: float,
 ) -> Any:
@@ -173,7 +178,7 @@ def _reduce_block(
     normalize: bool,
     check: bool,
     additive: bool,
-    temperature: float | None,
+    temperature: float,
     smoothing: float,
     order: float,
     operands: tuple[Any, ...],

@@ -20,6 +20,7 @@ def logsumexp(
     logits: Any,
     *,
     axis: Axis = -1,
+    offsets: Any = None,
     temperature: float = 1.0,
     keepdims: bool = False,
     out: Array | None = None,
@@ -32,6 +33,9 @@ def logsumexp(
         Rows along `axis`.
     axis : int, tuple of int or None
         Along which a row lies; several axes, or all (None), count as one.
+    offsets : array_like of int, optional
+        For ragged rows, laid out as in Arrow and CSR: the input has one axis, and row i holds its
+        entries from offsets[i] up to offsets[i + 1].
     temperature : float
         Logits are divided by it.
     keepdims : bool
@@ -62,13 +66,16 @@ def logsumexp(
     [6.93147181e-01 1.00000000e+03]
     """
     settings = (None, None, False, keepdims, out, "none", None, False, False, False)
-    return reduce_rows(LOGSUMEXP, ("logits",), (logits,), axis, *settings, temperature)
+    return reduce_rows(
+        LOGSUMEXP, ("logits",), (logits,), axis, *settings, temperature, offsets=offsets
+    )
 
 
 def softmax_entropy(
     logits: Any,
     *,
     axis: Axis = -1,
+    offsets: Any = None,
     base: float | None = None,
     temperature: float = 1.0,
     keepdims: bool = False,
@@ -84,6 +91,9 @@ def softmax_entropy(
         Rows along `axis`; -inf is a class of probability 0.
     axis : int, tuple of int or None
         Along which a distribution lies; several axes, or all (None), count as one.
+    offsets : array_like of int, optional
+        For ragged rows, laid out as in Arrow and CSR: the input has one axis, and row i holds its
+        entries from offsets[i] up to offsets[i + 1].
     base : float, optional
         Of the logarithm: nats by default, 2 for bits.
     temperature : float
@@ -121,7 +131,9 @@ def softmax_entropy(
     [1.0000000e+00 1.4191249e-20]
     """
     settings = (base, None, False, keepdims, out, reduction, weight, False, False, False)
-    return reduce_rows(SOFTMAX_ENTROPY, ("logits",), (logits,), axis, *settings, temperature)
+    return reduce_rows(
+        SOFTMAX_ENTROPY, ("logits",), (logits,), axis, *settings, temperature, offsets=offsets
+    )
 
 
 def softmax_cross_entropy(

@@ -69,6 +69,7 @@ cdef struct Work:
     bint filled  # the result has rows of as many entries as the operands
     View *factors  # NULL, or what each row of a gradient is multiplied by
     double divisor  # and all are divided by
+    View *offsets  # NULL, or where ragged rows begin and end; there are so many columns in all
 
 
 cdef const char *row_address(const Work *work, int k, Py_ssize_t row) noexcept nogil:
@@ -177,6 +178,7 @@ cdef void start_work(Work *work, int operands, int real_type, Py_ssize_t rows,
     work.fields = NULL
     work.top = NULL
     work.factors = NULL
+    work.offsets = NULL
     work.divisor = 1
     memset(work.in_place, 0, sizeof(work.in_place))
 
@@ -342,6 +344,18 @@ cdef int describe_picked(Work *work, cnp.ndarray rows, cnp.ndarray labels, doubl
     describe_labels(work, labels, ignored, False)
     work.columns = 1
     work.picked = True
+    return 0
+
+
+cdef int describe_ragged(Work *work, tuple arrays, cnp.ndarray offsets, View *places) except -1:
+    """Make described arrays, of one axis, what holds ragged rows."""
+    cdef int k
+    view_array(places, offsets, FE_F64)
+    work.offsets = places
+    work.rows = cnp.PyArray_DIM(offsets, 0) - 1
+    work.columns = <Py_ssize_t> (offset_at(places, work.rows) - offset_at(places, 0))
+    for k in range(work.operands):
+        work.core[k] = cnp.PyArray_STRIDE(<cnp.ndarray> arrays[k], 0)
     return 0
 
 
