@@ -5,7 +5,16 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+import numpy as np
+
 import fastent as fe
+
+def _brier_score(p: Any, q: Any, **keywords: Any) -> Any:
+    """Take one axis as classes too, not as elements."""
+    if np.ndim(p) == 1 and np.ndim(q) == 1:
+        return fe.brier_score(np.asarray(p)[None], np.asarray(q)[None], **keywords)[0]
+    return fe.brier_score(p, q, **keywords)
+
 
 FAMILY: dict[str, Callable[..., Any]] = {
     "total_variation_distance": fe.total_variation_distance,
@@ -21,7 +30,7 @@ FAMILY: dict[str, Callable[..., Any]] = {
         p, q, normalize=True, **kw
     ),
     "population_stability_index": fe.population_stability_index,
-    "brier_score": fe.brier_score,
+    "brier_score": _brier_score,
     "renyi_entropy": lambda p, q, **kw: fe.renyi_entropy(p, 2, **kw),
     "renyi_entropy normalize": lambda p, q, **kw: fe.renyi_entropy(p, 0.5, normalize=True, **kw),
     "tsallis_entropy": lambda p, q, **kw: fe.tsallis_entropy(p, 1.5, **kw),

@@ -52,6 +52,7 @@ INLINE GROUP NAME(jeffreys_divergence, factor)(GROUP p, GROUP q, const fe_params
 INLINE void NAME(jeffreys_divergence, watch)(WATCH *watch, GROUP p, GROUP q) {
   W(minimum)(watch, p);
   W(minimum)(watch, q);
+  W(poison)(watch, G(add)(p, q));
 }
 
 #define JEFFREYS_LIMIT(params) \
@@ -60,7 +61,8 @@ INLINE void NAME(jeffreys_divergence, watch)(WATCH *watch, GROUP p, GROUP q) {
 INLINE MASK NAME(jeffreys_divergence, special)(GROUP p, GROUP q, const fe_params *params) {
   const GROUP zero = G(set)(0), least = G(set)((compute)JEFFREYS_LIMIT(params));
   const MASK both = M(and)(G(equal)(p, zero), G(equal)(q, zero));
-  return M(and)(M(or)(G(less)(p, least), G(less)(q, least)), M(not)(both));
+  const MASK low = M(and)(M(or)(G(less)(p, least), G(less)(q, least)), M(not)(both));
+  return M(or)(low, M(not)(G(less)(G(add)(p, q), G(set)((compute)__builtin_inf()))));
 }
 
 #define MEASURE jeffreys_divergence

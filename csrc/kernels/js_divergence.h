@@ -40,15 +40,17 @@ INLINE GROUP NAME(js_divergence, factor)(GROUP p, GROUP q, const fe_params *para
 INLINE void NAME(js_divergence, watch)(WATCH *watch, GROUP p, GROUP q) {
   W(minimum)(watch, p);
   W(minimum)(watch, q);
+  W(poison)(watch, G(add)(p, q));
 }
 
-/* Where an entry is 0 the fast form is right; it wants m normal, and what is halved. */
+/* Where an entry is 0 the fast form is right; it wants m normal, and what is halved, and finite. */
 INLINE MASK NAME(js_divergence, special)(GROUP p, GROUP q, const fe_params *params) {
   (void)params;
   const GROUP zero = G(set)(0), least = G(set)(4 * MIN_NORMAL);
   const MASK p_bad = M(and)(G(less)(p, least), M(not)(G(equal)(p, zero)));
   const MASK q_bad = M(and)(G(less)(q, least), M(not)(G(equal)(q, zero)));
-  return M(or)(p_bad, q_bad);
+  const MASK finite = G(less)(G(add)(p, q), G(set)((compute)__builtin_inf()));
+  return M(or)(M(or)(p_bad, q_bad), M(not)(finite));
 }
 
 #define MEASURE js_divergence
