@@ -9,6 +9,7 @@ import numpy as np
 
 import fastent as fe
 
+
 def _brier_score(p: Any, q: Any, **keywords: Any) -> Any:
     """Take one axis as classes too, not as elements."""
     if np.ndim(p) == 1 and np.ndim(q) == 1:
