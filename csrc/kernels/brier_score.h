@@ -41,11 +41,13 @@ INLINE GROUP NAME(brier_score, factor)(GROUP t, GROUP p, const fe_params *params
 
 INLINE void NAME(brier_score, watch)(WATCH *watch, GROUP t, GROUP p) {
   W(signs)(watch, G(bits_or)(t, p));
+  W(poison)(watch, G(add)(t, p));
 }
 
 INLINE MASK NAME(brier_score, special)(GROUP t, GROUP p, const fe_params *params) {
   (void)params;
-  return M(or)(G(less)(t, G(set)(0)), G(less)(p, G(set)(0)));
+  const MASK finite = G(less)(G(add)(t, p), G(set)((compute)__builtin_inf()));
+  return M(or)(M(or)(G(less)(t, G(set)(0)), G(less)(p, G(set)(0))), M(not)(finite));
 }
 
 #define MEASURE brier_score
