@@ -190,6 +190,6 @@ DEFINE_ROWS(double, f64, FE_CHUNK_F64)
     }                                                                                           \
   }
 
-    DEFINE_GATHER(float, f32, FE_CHUNK_F32) DEFINE_GATHER(double, f64, FE_CHUNK_F64)
+DEFINE_GATHER(float, f32, FE_CHUNK_F32) DEFINE_GATHER(double, f64, FE_CHUNK_F64)
 
 #endif

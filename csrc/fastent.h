@@ -114,13 +114,13 @@ typedef void (*fe_combine)(const fe_state *state, const fe_state *more, size_t r
 /* Turns the states of `rows` rows into results of the measure's dtype. Of measures with several
  * results a row, into doubles: result i of row r is number i * FE_BLOCK_ROWS + r, and the first is
  * what depends on the row's label. Of measures with as many results as entries, into what
- * fe_spread needs, in the states; a gradient's one result a row, which `out` =
- * NULL leaves out, is a double too. */
+ * fe_spread needs, in the states; a gradient's one result a row is a double too, and is left out
+ * where there is no `out`. */
 #define FE_BLOCK_ROWS 512
 #define FE_RESULTS 6
 typedef void (*fe_finish)(const fe_state *state, size_t rows, const fe_params *params, void *out);
 /* The results of each entry of a block, from finished states, and from what is kept of it: rows of
- * `out` are `stride` bytes apart, and may be where what is kept is. */
+ * `out` are `stride` bytes apart, and may begin where what is kept does. */
 typedef void (*fe_spread)(const fe_block *block, const fe_params *params, const fe_state *state,
                           void *out, ptrdiff_t stride);
 /* A pointwise measure on `count` contiguous elements. */
@@ -231,5 +231,7 @@ int fe_parallel(fe_task task, void *context, size_t count, int threads, fe_pause
 void *fe_allocate(size_t bytes);
 void fe_release(void *p, size_t bytes);
 size_t fe_scratch_peak(void);
+/* Copies to where nothing will be read soon: past the caches. memory.c. */
+void fe_stream(void *to, const void *from, size_t bytes);
 
 #endif

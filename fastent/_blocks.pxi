@@ -15,7 +15,7 @@ from libc.math cimport INFINITY, NAN, fabs, fma, frexp, ldexp, lrint
 from fastent._kernels cimport (
     FE_BLOCK_ROWS, FE_F32, FE_F64, FE_HIGH, FE_INVALID, FE_INVERSE, FE_KEPT, FE_KEPT_ROW, FE_LARGEST, FE_LOGITS, FE_LOW,
     FE_NORMALIZE, FE_PAIRS_OF_ELEMENTS, FE_PARTS, FE_PLACE, FE_RESULTS, FE_RUNNER_UP, FE_SEGMENT, FE_SHORT, FE_TARGET, fe_allocate, fe_begin,
-    fe_block, fe_isas, fe_map, fe_measure, fe_measure_count, fe_params, fe_release, fe_state, fe_top,
+    fe_block, fe_isas, fe_map, fe_measure, fe_measure_count, fe_params, fe_release, fe_state, fe_stream, fe_top,
     fe_top_sort,
 )
 
@@ -25,6 +25,7 @@ cdef enum:
     FETCHED = 8192  # entries that are fetched at a time: near enough to stay in the first cache
     TURNED = 16384  # the same where memory is read by columns, which wants long ones
     MAP_BLOCK = 1024
+    STREAMED = 32 << 20  # bytes of results, from which they would not stay in any cache
     NO_MEMORY = -1
 
 
@@ -48,6 +49,7 @@ cdef struct Scratch:
     void *kept  # exponentials, from the first read to the second; NULL: they are made again
     Py_ssize_t kept_room
     void *results  # NULL: entries' results are put where they belong; may be where they are kept
+    bint streamed  # past the cache from there, entries side by side
     fe_top top
     Py_ssize_t room  # bytes of each
     Py_ssize_t rows  # of a block
@@ -65,6 +67,15 @@ cdef void close_scratch(Scratch *scratch) noexcept nogil:
     fe_release(scratch.top.values, scratch.top.room * sizeof(double))
     fe_release(scratch.top.places, scratch.top.room * sizeof(int64_t))
     memset(scratch, 0, sizeof(Scratch))
+
+
+cdef bint over_operands(const Work *work) noexcept nogil:
+    """Whether results take the place of an operand, which the cache holds."""
+    cdef int k
+    for k in range(work.operands):
+        if work.view[k].data == work.view[RESULT].data:
+            return True
+    return False
 
 
 cdef Py_ssize_t kept_room(Py_ssize_t n, Py_ssize_t rows, int each) noexcept nogil:
@@ -119,7 +130,10 @@ cdef int open_scratch(Scratch *scratch, const fe_measure *measure, const Work *w
         if scratch.kept == NULL:
             close_scratch(scratch)
             return NO_MEMORY
-    if work.filled and work.core[RESULT] != size or work.leads > 0 and n <= FE_SHORT and scratch.kept != NULL:
+    scratch.streamed = (scratch.kept != NULL and work.core[RESULT] == size
+                        and work.rows * n * size >= STREAMED and not over_operands(work))
+    if (work.filled and work.core[RESULT] != size or scratch.streamed
+            or scratch.kept != NULL and n <= FE_SHORT and work.leads > 0):
         scratch.results = scratch.kept if scratch.kept != NULL else fe_allocate(scratch.room)
         if scratch.results == NULL:
             close_scratch(scratch)

@@ -132,3 +132,4 @@ cdef extern from "fastent.h" nogil:
     void *fe_allocate(size_t) noexcept
     void fe_release(void *, size_t) noexcept
     size_t fe_scratch_peak() noexcept
+    void fe_stream(void *, const void *, size_t) noexcept

@@ -142,30 +142,33 @@ cdef void spread_block(const fe_measure *measure, const Work *work, const Scratc
                 block.operand[k] = <const char *> block.operand[k] + block.stride[k]
             if block.kept != NULL:
                 block.kept = <char *> block.kept + kept_row
-    elif scratch.results == scratch.kept and work.columns > FE_SHORT:
-        to = <char *> scratch.kept + column * size
-        measure.spread[work.real](&block, params, state, to, kept_row)
-        put_spread(work, start, rows, column, columns, to, kept_row)
     else:
         measure.spread[work.real](&block, params, state, scratch.results, columns * size)
-        put_spread(work, start, rows, column, columns, <char *> scratch.results, columns * size)
+        put_spread(work, scratch, start, rows, column, columns)
 
 
-cdef void put_spread(const Work *work, Py_ssize_t start, Py_ssize_t rows, Py_ssize_t column,
-                     Py_ssize_t columns, const char *results, Py_ssize_t stride) noexcept nogil:
-    """Copy entries' results, of rows that are `stride` bytes apart, to where they belong."""
-    cdef Py_ssize_t size = work.itemsize, step = work.core[RESULT], r, j
-    cdef char *to
-    if distance(work.outer[RESULT]) < distance(step) and rows <= work.run - start % work.run:
-        to = <char *> row_address(work, RESULT, start) + column * step
+cdef void put_spread(const Work *work, const Scratch *scratch, Py_ssize_t start, Py_ssize_t rows,
+                     Py_ssize_t column, Py_ssize_t columns) noexcept nogil:
+    """Copy entries' results to where they belong."""
+    cdef Py_ssize_t size = work.itemsize, step = work.core[RESULT], outer = work.outer[RESULT], r, j
+    cdef const char *results = <const char *> scratch.results
+    cdef bint one_run = rows <= work.run - start % work.run
+    cdef char *to = <char *> row_address(work, RESULT, start) + column * step
+    if scratch.streamed and one_run and outer == columns * size:
+        fe_stream(to, results, rows * columns * size)
+        return
+    if distance(outer) < distance(step) and one_run:
         for j in range(columns):
             for r in range(rows):
-                put_one(to + j * step + r * work.outer[RESULT], results + r * stride + j * size, size)
+                put_one(to + j * step + r * outer, results + (r * columns + j) * size, size)
         return
     for r in range(rows):
         to = <char *> row_address(work, RESULT, start + r) + column * step
+        if scratch.streamed:
+            fe_stream(to, results + r * columns * size, columns * size)
+            continue
         for j in range(columns):
-            put_one(to + j * step, results + r * stride + j * size, size)
+            put_one(to + j * step, results + (r * columns + j) * size, size)
 
 
 cdef inline void put_one(char *to, const char *value, Py_ssize_t size) noexcept nogil:

@@ -75,8 +75,9 @@ INLINE NAME(gradient, label)
   const g64 x = g64_load(state->part[FE_TARGET] + r), m = end->largest, one = g64_set(1);
   const m64 first = g64_equal(m, x);
   const g64 total = g64_add(one, end->sum);
-  const g64 far = g64_select(first, g64_set(0), g64_sub(x, m));
-  const g64 e = g64_add(one, g64_expm1(g64_div(far, g64_set(params->temperature))));
+  const g64 y = g64_div(g64_sub(x, m), g64_set(params->temperature)), least = g64_set(-700);
+  const g64 near = g64_exp_normal(g64_max(y, least)); /* inf - inf and no label too: unused */
+  const g64 e = g64_select(first, one, g64_select(g64_less(y, least), g64_set(0), near));
   const g64 p = g64_div(e, total);
   return (NAME(gradient, label)){p, g64_select(first, g64_div(end->sum, total), g64_sub(one, p))};
 }
