@@ -70,6 +70,39 @@ INLINE void fe_columns_chunk_f32(const float *from, size_t step, float *to,
                               size_t to_step){FE_CHUNK_OF_F64(FE_APART)}
 #undef FE_EVENLY
 #undef FE_APART
+
+/* Back again: entries j .. of sixteen rows, 16 bytes of each, from columns that are FE_LANES apart.
+ */
+INLINE void fe_rows_chunk_f32(const float *from, char *to, ptrdiff_t stride) {
+  _Pragma("GCC unroll 2") for (ptrdiff_t r = 0; r < FE_LANES; r += 8) {
+#define COLUMN(k) (*(const r32_memory *)(const void *)(from + r + (k) * FE_LANES))
+    const r32 a = COLUMN(0), b = COLUMN(1), c = COLUMN(2), d = COLUMN(3);
+#undef COLUMN
+    const r64 low_ab = (r64)R32_LOW(a, b), high_ab = (r64)R32_HIGH(a, b);
+    const r64 low_cd = (r64)R32_LOW(c, d), high_cd = (r64)R32_HIGH(c, d);
+    const r32 rows[4] = {(r32)R64_LOW(low_ab, low_cd), (r32)R64_HIGH(low_ab, low_cd),
+                         (r32)R64_LOW(high_ab, high_cd), (r32)R64_HIGH(high_ab, high_cd)};
+    _Pragma("GCC unroll 4") for (ptrdiff_t i = 0; i < 4; i++) { /* of rows r + i and r + i + 4 */
+      *(r32_half *)(void *)(to + (r + i) * stride) =
+          __builtin_shufflevector(rows[i], rows[i], 0, 1, 2, 3);
+      *(r32_half *)(void *)(to + (r + i + 4) * stride) =
+          __builtin_shufflevector(rows[i], rows[i], 4, 5, 6, 7);
+    }
+  }
+}
+INLINE void fe_rows_chunk_f64(const double *from, char *to, ptrdiff_t stride) {
+  _Pragma("GCC unroll 4") for (ptrdiff_t r = 0; r < FE_LANES; r += 4) {
+    const r64 a = *(const r64_memory *)(const void *)(from + r);
+    const r64 b = *(const r64_memory *)(const void *)(from + r + FE_LANES);
+    const r64 rows[2] = {R64_LOW(a, b), R64_HIGH(a, b)};
+    _Pragma("GCC unroll 2") for (ptrdiff_t i = 0; i < 2; i++) { /* of rows r + i and r + i + 2 */
+      *(r64_half *)(void *)(to + (r + i) * stride) =
+          __builtin_shufflevector(rows[i], rows[i], 0, 1);
+      *(r64_half *)(void *)(to + (r + i + 2) * stride) =
+          __builtin_shufflevector(rows[i], rows[i], 2, 3);
+    }
+  }
+}
 #undef R32_LOW
 #undef R32_HIGH
 #undef R64_LOW
@@ -91,7 +124,27 @@ INLINE void fe_columns_chunk_f32(const float *from, size_t step, float *to,
       for (size_t r = 0; r < rows; r++) to[FE_LANES * j + r] = from[r * count + j];       \
   }
 
-DEFINE_COLUMNS(float, f32, FE_CHUNK_F32) DEFINE_COLUMNS(double, f64, FE_CHUNK_F64)
+DEFINE_COLUMNS(float, f32, FE_CHUNK_F32)
+DEFINE_COLUMNS(double, f64, FE_CHUNK_F64)
+
+/* `rows` rows of the columns, at most 16; the last chunk overlaps the one before. */
+#define DEFINE_ROWS(real, type, chunk)                                              \
+  INLINE void fe_rows_##type(const real *from, size_t rows, size_t count, char *to, \
+                             ptrdiff_t stride) {                                    \
+    if (rows == FE_LANES && count >= chunk) {                                       \
+      for (size_t j = 0; j < count; j += chunk) {                                   \
+        if (count - j < chunk) j = count - chunk;                                   \
+        fe_rows_chunk_##type(from + FE_LANES * j, to + j * sizeof(real), stride);   \
+      }                                                                             \
+      return;                                                                       \
+    }                                                                               \
+    for (size_t r = 0; r < rows; r++)                                               \
+      for (size_t j = 0; j < count; j++)                                            \
+        ((real *)(void *)(to + (ptrdiff_t)r * stride))[j] = from[FE_LANES * j + r]; \
+  }
+
+DEFINE_ROWS(float, f32, FE_CHUNK_F32)
+DEFINE_ROWS(double, f64, FE_CHUNK_F64)
 
 /* The other way round: rows whose entries lie `step` apart, and which are neighbours in memory,
  * made contiguous, sixteen columns at a time; the last sixteen overlap those before. What the next
@@ -137,6 +190,6 @@ DEFINE_COLUMNS(float, f32, FE_CHUNK_F32) DEFINE_COLUMNS(double, f64, FE_CHUNK_F6
     }                                                                                           \
   }
 
-    DEFINE_GATHER(float, f32, FE_CHUNK_F32) DEFINE_GATHER(double, f64, FE_CHUNK_F64)
+DEFINE_GATHER(float, f32, FE_CHUNK_F32) DEFINE_GATHER(double, f64, FE_CHUNK_F64)
 
 #endif

@@ -22,6 +22,15 @@
 #define FE_SEGMENT 32768
 #define FE_SHORT 256
 
+/* Exponentials of logits are kept between the two reads of a row if they are at most FE_KEPT
+ * numbers (500 KiB of doubles): in groups of FE_LANES, and of a row longer than FE_SHORT one number
+ * more for each leaf of FE_LOGITS_LEAF entries. */
+#define FE_LOGITS_LEAF 1024
+#define FE_KEPT 64000
+#define FE_KEPT_ROW(columns, each)                             \
+  (((columns) + FE_LANES - 1) / FE_LANES * FE_LANES * (each) + \
+   ((columns) + FE_LOGITS_LEAF - 1) / FE_LOGITS_LEAF)
+
 /* Status bits that a kernel returns. */
 #define FE_INVALID 1u /* an entry is no probability: its result is NaN */
 
@@ -64,6 +73,7 @@ typedef struct fe_block {
   /* of what has been copied to the block, where the next one comes from */
   fe_ahead ahead[FE_OPERANDS];
   const double *inverse[2]; /* NULL, or FE_INVERSE numbers a row, see above */
+  void *kept;               /* NULL, or what accumulate leaves for spread; logits_spread.h */
 } fe_block;
 
 /* What is known of rows after some of their entries: arrays of which row r has entry r. Sums use
@@ -106,12 +116,13 @@ typedef void (*fe_combine)(const fe_state *state, const fe_state *more, size_t r
 /* Turns the states of `rows` rows into results of the measure's dtype. Of measures with several
  * results a row, into doubles: result i of row r is number i * FE_BLOCK_ROWS + r, and the first is
  * what depends on the row's label. Of measures with as many results as entries, into what
- * fe_spread needs, in the states; a gradient's one result a row is a double too. */
+ * fe_spread needs, in the states; a gradient's one result a row is a double too, and is left out
+ * where there is no `out`. */
 #define FE_BLOCK_ROWS 512
 #define FE_RESULTS 6
 typedef void (*fe_finish)(const fe_state *state, size_t rows, const fe_params *params, void *out);
-/* The results of each entry of a block, from finished states: rows of `out` are `stride` bytes
- * apart. */
+/* The results of each entry of a block, from finished states, and from what is kept of it: rows of
+ * `out` are `stride` bytes apart, and may begin where what is kept does. */
 typedef void (*fe_spread)(const fe_block *block, const fe_params *params, const fe_state *state,
                           void *out, ptrdiff_t stride);
 /* A pointwise measure on `count` contiguous elements. */
@@ -131,6 +142,7 @@ typedef struct fe_measure {
   int takes_columns;      /* blocks may have a step: of short rows (1), of all (2) */
   int parts;              /* of a state, that it uses */
   int results;            /* of a row */
+  int keeps;              /* numbers an entry that accumulate leaves for spread, if it has room */
   int picks[FE_OPERANDS]; /* the part that takes this operand's entry at the row's label, or 0 */
   int labelled;           /* operand 0 is made of labels: 1 at a row's label, else 0 */
   double bound[FE_REALS]; /* largest error: ulps if at least 0.5, else relative */
@@ -222,5 +234,7 @@ int fe_parallel(fe_task task, void *context, size_t count, int threads, fe_pause
 void *fe_allocate(size_t bytes);
 void fe_release(void *p, size_t bytes);
 size_t fe_scratch_peak(void);
+/* Copies to where nothing will be read soon: past the caches. memory.c. */
+void fe_stream(void *to, const void *from, size_t bytes);
 
 #endif

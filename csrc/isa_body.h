@@ -98,27 +98,29 @@
    .accumulate = FE_BOTH(kernel, accumulate),                                                    \
    .combine = FE_BOTH(joining, combine),                                                         \
    .finish = FE_BOTH(ending, finish)},
-#define FE_SPREAD_MEASURE(name_, kernel, joining, bound_f32, bound_f64) \
-  {.name = #name_,                                                      \
-   .shape = FE_LOGITS,                                                  \
-   .operands = 1,                                                       \
-   .parts = FE_LOGITS_PARTS,                                            \
-   .bound = {bound_f32, bound_f64},                                     \
-   .accumulate = FE_BOTH(kernel, accumulate),                           \
-   .combine = FE_BOTH(joining, combine),                                \
-   .finish = FE_BOTH(name_, finish),                                    \
+#define FE_SPREAD_MEASURE(name_, kernel, joining, keeps_, bound_f32, bound_f64) \
+  {.name = #name_,                                                              \
+   .shape = FE_LOGITS,                                                          \
+   .operands = 1,                                                               \
+   .parts = FE_LOGITS_PARTS,                                                    \
+   .keeps = keeps_,                                                             \
+   .bound = {bound_f32, bound_f64},                                             \
+   .accumulate = FE_BOTH(kernel, accumulate),                                   \
+   .combine = FE_BOTH(joining, combine),                                        \
+   .finish = FE_BOTH(name_, finish),                                            \
    .spread = FE_BOTH(name_, spread)},
-#define FE_GRADIENT_MEASURE(name_, operands_, kernel, joining, picks_, bound_f32, bound_f64) \
-  {.name = #name_,                                                                           \
-   .shape = FE_LOGITS,                                                                       \
-   .operands = operands_,                                                                    \
-   .parts = FE_SCORE_PARTS,                                                                  \
-   .results = 2,                                                                             \
-   .picks = picks_,                                                                          \
-   .bound = {bound_f32, bound_f64},                                                          \
-   .accumulate = FE_BOTH(kernel, accumulate),                                                \
-   .combine = FE_BOTH(joining, combine),                                                     \
-   .finish = FE_BOTH(name_, finish),                                                         \
+#define FE_GRADIENT_MEASURE(name_, operands_, joining, picks_, bound_f32, bound_f64) \
+  {.name = #name_,                                                                   \
+   .shape = FE_LOGITS,                                                               \
+   .operands = operands_,                                                            \
+   .parts = FE_SCORE_PARTS,                                                          \
+   .results = 2,                                                                     \
+   .keeps = 1,                                                                       \
+   .picks = picks_,                                                                  \
+   .bound = {bound_f32, bound_f64},                                                  \
+   .accumulate = FE_BOTH(name_, accumulate),                                         \
+   .combine = FE_BOTH(joining, combine),                                             \
+   .finish = FE_BOTH(name_, finish),                                                 \
    .spread = FE_BOTH(name_, spread)},
 #define FE_DIVERGENCE_MEASURE(name_, joining, results_, picks_, parts_, bound_f32, bound_f64) \
   {.name = #name_,                                                                            \

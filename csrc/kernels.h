@@ -6,6 +6,7 @@
 #include "logits_exponential.h"
 #include "select.h"
 #include "logits_finish.h"
+#include "logits_spread.h"
 #include "kernels/surprisal.h"
 #include "kernels/binary_cross_entropy.h"
 #include "kernels/binary_cross_entropy_with_logits.h"

@@ -8,6 +8,8 @@
  *   EXACT      with the residuals of the sum of exponentials
  *   MASKED     entries above -inf are counted, and no others' targets
  *   RANKED     runner-up, place of the largest, number of entries above the label's
+ *   KEPT       exponentials are kept for logits_spread.h, so many numbers an entry: 2, if EXACT;
+ *              where there is no room for them, the measure PLAIN accumulates the same
  *
  * A row is read once, in leaves that fit the first cache. What has to be known of a leaf before its
  * exponentials, its largest and smallest entry, is found while those of the leaf before are made:
@@ -19,7 +21,7 @@
  */
 
 #define ROW(part) NAME(MEASURE, part)
-#define LEAF 1024  /* entries: 4 or 8 KiB */
+#define LEAF FE_LOGITS_LEAF /* entries: 4 or 8 KiB */
 #define CHAIN 16   /* groups, or columns of short rows, that are summed before they go to double */
 #define AHEAD 4096 /* bytes behind an entry of the next leaf that are fetched */
 #define TARGETS (OPERANDS >= 2)
@@ -34,6 +36,9 @@
 #endif
 #ifndef RANKED
 #define RANKED 0
+#endif
+#ifndef KEPT
+#define KEPT 0
 #endif
 
 enum { ROW(takes_columns) = OPERANDS < 3 };
@@ -59,14 +64,22 @@ INLINE ROW(chain) ROW(new_chain)(void) {
   return (ROW(chain)){zero, zero, zero, zero, zero};
 }
 
-/* Adds a group of entries. */
+/* Adds a group of entries, of which some may be left out. */
 INLINE void ROW(term)(ROW(chain) * chain, GROUP x, GROUP t, GROUP largest, GROUP magic,
                       GROUP lowest, const NAME(logits, shift) * s, const int tempered,
-                      const int clamped) {
+                      const int clamped, const MASK *left_out, real *kept) {
   const GROUP zero = G(set)(0), inside = clamped ? G(max)(lowest, x) : x;
   GROUP scale, tail,
       e = NAME(logits, exponential)(inside, magic, s, tempered, EXACT, &scale, &tail);
-  if (clamped) scale = G(select)(G(less)(x, lowest), zero, scale);
+  if (KEPT) {
+    if (clamped) scale = G(select)(G(less)(x, lowest), zero, scale);
+    STORE(kept, G(mul)(e, scale));
+    if (EXACT) STORE(kept + FE_LANES, G(mul)(tail, scale));
+    if (left_out) scale = G(select)(*left_out, zero, scale);
+  } else if (clamped) {
+    const MASK low = G(less)(x, lowest);
+    scale = G(select)(left_out ? M(or)(low, *left_out) : low, zero, scale);
+  }
   if (DISTANCES && !TARGETS) {
     const GROUP term = G(mul)(e, scale);
     chain->sum = G(add)(chain->sum, term);
@@ -120,9 +133,10 @@ INLINE void ROW(lift)(ROW(sums) * sums) {
  */
 
 /* The terms of some groups, and the bounds of as many of the next leaf, `step` entries apart. */
-INLINE void ROW(groups)(const real *x, const real *t, size_t groups, const fe_ahead *ahead,
-                        const real *next, size_t step, const NAME(logits, shift) * s,
-                        const int tempered, const int clamped, ROW(sums) * sums) {
+INLINE void ROW(groups)(const real *x, const real *t, real *kept, size_t groups,
+                        const fe_ahead *ahead, const real *next, size_t step,
+                        const NAME(logits, shift) * s, const int tempered, const int clamped,
+                        ROW(sums) * sums) {
   const GROUP magic = G(set)(s->magic), lowest = G(set)(s->lowest);
   const GROUP largest = G(set)(s->largest);
   GROUP next_largest = sums->largest, next_smallest = sums->smallest, target = sums->target;
@@ -134,7 +148,8 @@ INLINE void ROW(groups)(const real *x, const real *t, size_t groups, const fe_ah
       fe_fetch(ahead[TARGETS].next + (ptrdiff_t)i * ahead[TARGETS].size, FE_LANES * sizeof(real));
       if (TARGETS) fe_fetch(ahead[0].next + (ptrdiff_t)i * ahead[0].size, FE_LANES * sizeof(real));
       const GROUP other = LOAD(next + done * step), y = TARGETS ? LOAD(t + i) : other;
-      ROW(term)(&chain, LOAD(x + i), y, largest, magic, lowest, s, tempered, clamped);
+      ROW(term)(&chain, LOAD(x + i), y, largest, magic, lowest, s, tempered, clamped, NULL,
+                kept + KEPT * i);
       if (TARGETS) target = G(min)(y, target);
       next_largest = G(max)(other, next_largest);
       next_smallest = G(min)(other, next_smallest);
@@ -146,14 +161,14 @@ INLINE void ROW(groups)(const real *x, const real *t, size_t groups, const fe_ah
   sums->target = target;
 }
 
-static void ROW(terms)(const real *x, const real *t, size_t groups, const fe_ahead *ahead,
-                       const real *next, size_t step, const NAME(logits, shift) * s, int clamped,
-                       ROW(sums) * sums) {
+static void ROW(terms)(const real *x, const real *t, real *kept, size_t groups,
+                       const fe_ahead *ahead, const real *next, size_t step,
+                       const NAME(logits, shift) * s, int clamped, ROW(sums) * sums) {
   const int tempered = s->rate < 1 || s->rate > 1;
-  if (tempered && clamped) ROW(groups)(x, t, groups, ahead, next, step, s, 1, 1, sums);
-  else if (tempered) ROW(groups)(x, t, groups, ahead, next, step, s, 1, 0, sums);
-  else if (clamped) ROW(groups)(x, t, groups, ahead, next, step, s, 0, 1, sums);
-  else ROW(groups)(x, t, groups, ahead, next, step, s, 0, 0, sums);
+  if (tempered && clamped) ROW(groups)(x, t, kept, groups, ahead, next, step, s, 1, 1, sums);
+  else if (tempered) ROW(groups)(x, t, kept, groups, ahead, next, step, s, 1, 0, sums);
+  else if (clamped) ROW(groups)(x, t, kept, groups, ahead, next, step, s, 0, 1, sums);
+  else ROW(groups)(x, t, kept, groups, ahead, next, step, s, 0, 0, sums);
 }
 
 /* ---- leaves -----------------------------------------------------------------------------------
@@ -163,6 +178,7 @@ typedef struct {
   const real *x, *t, *c; /* logits, targets, weights of classes */
   size_t count, first;   /* and which entry of the row is the first */
   fe_ahead ahead[2];
+  real *kept, *exponent; /* exponentials, and what k they are for: NaN, if for none */
 } ROW(leaf);
 
 typedef struct {
@@ -198,8 +214,8 @@ INLINE void ROW(piece)(const ROW(leaf) * leaf, size_t from, size_t to, const ROW
     const fe_ahead ahead[2] = {
         {leaf->ahead[0].next + (ptrdiff_t)i * leaf->ahead[0].size, leaf->ahead[0].size},
         {leaf->ahead[1].next + (ptrdiff_t)i * leaf->ahead[1].size, leaf->ahead[1].size}};
-    ROW(terms)(leaf->x + i, leaf->t + i, end - from, ahead, other, from < both ? FE_LANES : 0, s,
-               clamped, sums);
+    ROW(terms)(leaf->x + i, leaf->t + i, leaf->kept + KEPT * i, end - from, ahead, other,
+               from < both ? FE_LANES : 0, s, clamped, sums);
     from = end;
   }
 }
@@ -216,7 +232,13 @@ INLINE void ROW(odd_group)(const ROW(leaf) * leaf, size_t group, size_t excluded
     x[excluded - first] = (real)-__builtin_inf(), t[excluded - first] = 0;
   const fe_ahead nowhere[2] = {{(const char *)x, 0}, {(const char *)x, 0}};
   const real *other = group < both ? next->x + first : both > 0 ? next->x : x;
-  ROW(terms)(x, t, 1, nowhere, other, 0, s, 1, sums);
+  real *const kept = leaf->kept + KEPT * first;
+  ROW(terms)(x, t, kept, 1, nowhere, other, 0, s, 1, sums);
+  if (KEPT) { /* what is left out too */
+    ROW(sums) unused = ROW(no_sums)();
+    STORE(x, LOAD_UP_TO(leaf->x + first, left, (real)-__builtin_inf()));
+    ROW(terms)(x, t, kept, 1, nowhere, x, 0, s, 1, &unused);
+  }
 }
 
 #include "logits_leaf.h"
@@ -245,6 +267,7 @@ static unsigned ROW(add_leaf)(const ROW(leaf) * given, const ROW(leaf) * next, R
     if (TARGETS) state->part[FE_WEIGHT_HIGH][r] += (double)given->t[excluded];
     if (MASKED) state->part[FE_COUNT][r]++;
   }
+  if (KEPT) *leaf.exponent = (real)__builtin_nan("");
   if (*largest > -__builtin_inf()) {
     const double m = *largest, scaled = m * unit->inverse;
     const int far = !(__builtin_fabs(scaled) < LOGITS_FAR);
@@ -257,6 +280,7 @@ static unsigned ROW(add_leaf)(const ROW(leaf) * given, const ROW(leaf) * next, R
         differences[i] = leaf.x[i] == (real)m ? 0 : leaf.x[i] - (real)m;
       leaf.x = differences;
     }
+    if (KEPT && !far) *leaf.exponent = (real)k;
     const size_t odd = excluded / FE_LANES;
     ROW(piece)(&leaf, 0, odd < groups ? odd : groups, next, &s, clamped, &sums);
     if (excluded < leaf.count) ROW(odd_group)(&leaf, odd, excluded, next, &s, &sums);
@@ -301,6 +325,9 @@ static unsigned ROW(add_leaf)(const ROW(leaf) * given, const ROW(leaf) * next, R
 
 static unsigned ROW(accumulate)(const fe_block *block, const fe_params *params,
                                 const fe_state *state) {
+#if KEPT
+  if (!NAME(logits, keeps)(block)) return NAME(PLAIN, accumulate)(block, params, state);
+#endif
   const logits_unit unit = logits_unit_of(params);
   const size_t n = block->columns;
   unsigned status = 0;
@@ -333,3 +360,5 @@ static unsigned ROW(accumulate)(const fe_block *block, const fe_params *params,
 #undef EXACT
 #undef MASKED
 #undef RANKED
+#undef KEPT
+#undef PLAIN

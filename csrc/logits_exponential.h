@@ -31,6 +31,12 @@ INLINE NAME(logits, shift)
   return s;
 }
 
+/* Whether exponentials are kept between the reads of a block: where they are made as doubles, none
+ * are kept as floats. */
+INLINE int NAME(logits, keeps)(const fe_block *block) {
+  return block->kept != NULL && sizeof(compute) == sizeof(real);
+}
+
 INLINE GROUP NAME(logits, narrow)(g64 x) {
 #if REAL == 32 && FE_FMA
   float lanes[FE_LANES];

@@ -21,6 +21,13 @@ INLINE ROW(leaf) ROW(leaf_at)(const fe_block *block, size_t r, size_t i) {
   leaf.c =
       (const real *)(const void *)((const char *)block->operand[0] + row * block->stride[0]) + i;
   leaf.first = block->column + i;
+  if (KEPT) {
+    real *kept = (real *)block->kept + r * FE_KEPT_ROW(block->row_length, KEPT);
+    leaf.kept = kept + KEPT * leaf.first;
+    leaf.exponent = kept + FE_KEPT_ROW(block->row_length, KEPT) - 1 - leaf.first / LEAF;
+  } else {
+    leaf.kept = leaf.exponent = NULL;
+  }
   leaf.count = left < LEAF ? left : LEAF;
   const size_t distance = LEAF * sizeof(real) + AHEAD, position = r * block->columns + i;
   leaf.ahead[0] =
@@ -33,6 +40,7 @@ INLINE ROW(leaf) ROW(leaf_at)(const fe_block *block, size_t r, size_t i) {
 typedef struct {
   const real *x, *t;
   size_t x_step, t_step, n, left;
+  real *kept;
   const char *next_x, *next_t; /* to be fetched, so many bytes apart */
   size_t next_x_step, next_t_step;
 } ROW(lanes);
@@ -40,7 +48,7 @@ typedef struct {
 INLINE void ROW(lane_terms)(const ROW(lanes) * rows, GROUP largest, GROUP magic, GROUP lowest,
                             const NAME(logits, shift) * s, const int tempered, ROW(sums) * sums,
                             GROUP *count) {
-  const GROUP zero = G(set)(0), one = G(set)(1), minus = G(set)((compute)-__builtin_inf());
+  const GROUP zero = G(set)(0), one = G(set)(1);
   ROW(chain) chain = ROW(new_chain)();
   for (size_t j = 0; j < rows->n;) {
     const size_t end = rows->n - j < CHAIN ? rows->n : j + CHAIN;
@@ -53,10 +61,9 @@ INLINE void ROW(lane_terms)(const ROW(lanes) * rows, GROUP largest, GROUP magic,
         /* its distance is 0, and its target counts */
         sums->target = G(min)(t, sums->target);
         chain.weight = G(add)(chain.weight, G(select)(first, t, zero));
-        if (MASKED) chain.count = G(add)(chain.count, G(select)(first, one, zero));
       }
-      ROW(term)(&chain, G(select)(first, minus, x), TARGETS ? G(select)(first, zero, t) : zero,
-                largest, magic, lowest, s, tempered, 1);
+      ROW(term)(&chain, x, TARGETS ? G(select)(first, zero, t) : zero, largest, magic, lowest, s,
+                tempered, 1, &first, rows->kept + KEPT * FE_LANES * j);
     }
     ROW(flush)(sums, &chain);
   }
@@ -120,15 +127,16 @@ static unsigned ROW(sixteen)(const ROW(lanes) * rows, const logits_unit *unit,
   if (!m64_any(far) && (!TARGETS || !M(any)(G(less)(sums.target, G(set)(0))))) return 0;
   unsigned status = 0;
   for (size_t i = 0; i < rows->left; i++) { /* one by one, as leaves of long rows */
-    real x[FE_SHORT], t[FE_SHORT], c[FE_SHORT];
+    real x[FE_SHORT], t[FE_SHORT], c[FE_SHORT], unused[FE_KEPT_ROW(FE_SHORT, 2)];
     for (size_t j = 0; j < rows->n; j++) {
       c[j] = 1; /* t is weighted already */
       x[j] = rows->x[j * rows->x_step + i];
       t[j] = TARGETS ? rows->t[j * rows->t_step + i] : 0;
     }
     const fe_ahead nowhere = {(const char *)x, 0};
-    const ROW(leaf) leaf = {x, t, c, rows->n, 0, {nowhere, nowhere}},
-                    nothing = {x, t, c, 0, 0, {nowhere, nowhere}};
+    real *const end = unused + 2 * FE_SHORT;
+    const ROW(leaf) leaf = {x, t, c, rows->n, 0, {nowhere, nowhere}, unused, end},
+                    nothing = {x, t, c, 0, 0, {nowhere, nowhere}, unused, end};
     const ROW(sums) none = ROW(no_sums)();
     ROW(bounds) bounds = ROW(bounds_of)(&leaf, 0, &none);
     double lanes[FE_PARTS][FE_LANES] = {{0}};
@@ -172,7 +180,9 @@ static unsigned ROW(short_rows)(const fe_block *block, const fe_params *params,
     }
     for (size_t i = 0; i < count; i += FE_LANES) {
       const size_t left = count - i < FE_LANES ? count - i : FE_LANES;
-      ROW(lanes) lanes = {a + i * n, b + i * n, FE_LANES, FE_LANES, n, left, NULL, NULL, 0, 0};
+      real *const kept = KEPT ? (real *)block->kept + (r + i) * n * KEPT : NULL;
+      ROW(lanes)
+      lanes = {a + i * n, b + i * n, FE_LANES, FE_LANES, n, left, kept, NULL, NULL, 0, 0};
       if (turned) {
         const size_t at = (r + i) * n;
         const fe_ahead on_x = fe_ahead_of(&block->ahead[last], x + at, at, distance, sizeof(real));

@@ -23,6 +23,7 @@
 #undef MIN_NORMAL
 #undef WATCH
 #undef COLUMNS
+#undef ROWS
 #undef FE_CHUNK
 #undef W
 #undef LOAD_UP_TO
@@ -42,6 +43,7 @@
 #define LOAD_WIDE_PARTIAL(p, count, pad) g64_load_float_partial(p, count, pad)
 #define STORE_WIDE(p, g) g64_store_float(p, g)
 #define COLUMNS fe_columns_f32
+#define ROWS fe_rows_f32
 #define FE_CHUNK FE_CHUNK_F32
 #else
 #define real double
@@ -50,6 +52,7 @@
 #define LOAD_WIDE_PARTIAL(p, count, pad) g64_load_partial(p, count, pad)
 #define STORE_WIDE(p, g) g64_store(p, g)
 #define COLUMNS fe_columns_f64
+#define ROWS fe_rows_f64
 #define FE_CHUNK FE_CHUNK_F64
 #endif
 

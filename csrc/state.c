@@ -1,5 +1,7 @@
 /* state.c - states of rows, the same on every instruction set: how they begin, how sums are joined.
  * Compiled with the baseline's flags. */
+#include <string.h>
+
 #include "fastent.h"
 
 void fe_begin(const fe_measure *measure, const fe_state *state, size_t rows) {
@@ -7,7 +9,8 @@ void fe_begin(const fe_measure *measure, const fe_state *state, size_t rows) {
     const int part = k % FE_SET;
     if (part == FE_TARGET || part == FE_TARGET_WEIGHT) continue;
     const int largest = part == FE_LARGEST || part == FE_RUNNER_UP || part == FE_LARGEST_Q;
-    for (size_t r = 0; r < rows; r++) state->part[k][r] = largest ? -__builtin_inf() : 0;
+    if (!largest) memset(state->part[k], 0, rows * sizeof(double));
+    for (size_t r = 0; largest && r < rows; r++) state->part[k][r] = -__builtin_inf();
   }
 }
 

@@ -13,10 +13,11 @@ from libc.string cimport strcmp
 from libc.math cimport INFINITY, NAN, fabs, fma, frexp, ldexp, lrint
 
 from fastent._kernels cimport (
-    FE_BLOCK_ROWS, FE_F32, FE_F64, FE_HIGH, FE_INVALID, FE_INVERSE, FE_LARGEST, FE_LOGITS, FE_LOW,
-    FE_NORMALIZE, FE_PAIRS_OF_ELEMENTS, FE_PARTS, FE_PLACE, FE_RESULTS, FE_RUNNER_UP, FE_SEGMENT,
-    FE_SHORT, FE_TARGET, fe_ahead, fe_allocate, fe_begin, fe_block, fe_isas,
-    fe_map, fe_measure, fe_measure_count, fe_params, fe_release, fe_state, fe_top, fe_top_sort,
+    FE_BLOCK_ROWS, FE_F32, FE_F64, FE_HIGH, FE_INVALID, FE_INVERSE, FE_KEPT, FE_KEPT_ROW,
+    FE_LARGEST, FE_LOGITS, FE_LOW, FE_NORMALIZE, FE_PAIRS_OF_ELEMENTS, FE_PARTS, FE_PLACE,
+    FE_RESULTS, FE_RUNNER_UP, FE_SEGMENT, FE_SHORT, FE_TARGET, fe_ahead, fe_allocate, fe_begin,
+    fe_block, fe_isas, fe_map, fe_measure, fe_measure_count, fe_params, fe_release, fe_state,
+    fe_stream, fe_top, fe_top_sort,
 )
 
 cdef enum:
@@ -27,6 +28,7 @@ cdef enum:
     MAP_BLOCK = 1024
     WINDOW = 2048  # ragged rows
     GATHERED = 4096  # entries of short rows: sixteen of the longest
+    STREAMED = 32 << 20  # bytes of results, from which they would not stay in any cache
     NO_MEMORY = -1
 
 
@@ -57,7 +59,10 @@ cdef struct Scratch:
     bint opened
     void *buffer[FE_OPERANDS]  # NULL: the operand's own memory is used
     void *tile
-    void *results  # NULL: entries' results are put where they belong
+    void *kept  # exponentials, from the first read to the second; NULL: they are made again
+    Py_ssize_t kept_room
+    void *results  # NULL: entries' results are put where they belong; may be where they are kept
+    bint streamed  # past the cache from there, entries side by side
     fe_top top
     Py_ssize_t room  # bytes of each
     Py_ssize_t rows  # of a block
@@ -72,11 +77,29 @@ cdef void close_scratch(Scratch *scratch) noexcept nogil:
     for k in range(FE_OPERANDS):
         fe_release(scratch.buffer[k], scratch.room)
     fe_release(scratch.tile, scratch.room)
-    fe_release(scratch.results, scratch.room)
+    if scratch.results != scratch.kept:
+        fe_release(scratch.results, scratch.room)
+    fe_release(scratch.kept, scratch.kept_room)
     fe_release(scratch.top.values, scratch.top.room * sizeof(double))
     fe_release(scratch.top.places, scratch.top.room * sizeof(int64_t))
     fe_release(scratch.window, sizeof(Window))
     memset(scratch, 0, sizeof(Scratch))
+
+
+cdef bint over_operands(const Work *work) noexcept nogil:
+    """Whether results take the place of an operand, which the cache holds."""
+    cdef int k
+    for k in range(work.operands):
+        if work.view[k].data == work.view[RESULT].data:
+            return True
+    return False
+
+
+cdef Py_ssize_t kept_room(Py_ssize_t n, Py_ssize_t rows, int each) noexcept nogil:
+    """How many numbers are kept of some rows: of short ones sixteen at a time."""
+    if n <= FE_SHORT:
+        return n * ((rows + 15) // 16 * 16) * each
+    return rows * <Py_ssize_t> FE_KEPT_ROW(n, each)
 
 
 cdef int open_scratch(Scratch *scratch, const fe_measure *measure, const Work *work,
@@ -116,8 +139,17 @@ cdef int open_scratch(Scratch *scratch, const fe_measure *measure, const Work *w
             scratch.buffer[k] = fe_allocate(scratch.room)
     if tile:
         scratch.tile = fe_allocate(scratch.room)
-    if work.filled and work.core[RESULT] != size:
-        scratch.results = fe_allocate(scratch.room)
+    if work.filled and measure.keeps and n * work.operands * measure.keeps <= FE_KEPT:
+        scratch.kept_room = kept_room(n, min(rows, scratch.rows), measure.keeps) * size
+        scratch.kept = fe_allocate(scratch.kept_room)
+        if scratch.kept == NULL:
+            close_scratch(scratch)
+            return NO_MEMORY
+    scratch.streamed = (scratch.kept != NULL and work.core[RESULT] == size
+                        and work.rows * n * size >= STREAMED and not over_operands(work))
+    if (work.filled and work.core[RESULT] != size or scratch.streamed
+            or scratch.kept != NULL and n <= FE_SHORT and work.leads > 0):
+        scratch.results = scratch.kept if scratch.kept != NULL else fe_allocate(scratch.room)
         if scratch.results == NULL:
             close_scratch(scratch)
             return NO_MEMORY
@@ -245,6 +277,7 @@ cdef unsigned add_block(const fe_measure *measure, const Work *work, const Scrat
     begin(measure, work, start, rows, room, labels, state)
     block.rows = rows
     block.row_length = n
+    block.kept = scratch.kept
     while column < n:
         block.column = column
         block.columns = min(<Py_ssize_t> FE_SEGMENT, n - column)
@@ -314,11 +347,12 @@ cdef void begin_gradient(const Work *work, Py_ssize_t start, Py_ssize_t rows, co
                          const fe_state *state) noexcept nogil:
     """Note what a gradient needs to know of rows: their factors, and their labels."""
     cdef double *factor = state.part[FE_RUNNER_UP]
+    cdef double one = 1 / work.divisor
     cdef Py_ssize_t r
     if work.factors != NULL:
         fetch_doubles(work.factors, start, rows, factor)
     for r in range(rows):
-        factor[r] = (1 if work.factors == NULL else factor[r]) / work.divisor
+        factor[r] = one if work.factors == NULL else factor[r] / work.divisor
         if not work.labelled:
             state.part[FE_PLACE][r] = -1
         else:

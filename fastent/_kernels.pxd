@@ -8,6 +8,7 @@ cdef extern from "fastent.h" nogil:
         FE_LEAF
         FE_SEGMENT
         FE_SHORT
+        FE_KEPT
         FE_INVERSE
         FE_INVALID
         FE_NORMALIZE
@@ -38,6 +39,8 @@ cdef extern from "fastent.h" nogil:
         FE_KIND_F32
         FE_KIND_F64
 
+    size_t FE_KEPT_ROW(size_t, size_t)
+
     ctypedef struct fe_params:
         double scale_high
         double scale_low
@@ -62,6 +65,7 @@ cdef extern from "fastent.h" nogil:
         size_t column
         fe_ahead ahead[FE_OPERANDS]
         const double *inverse[2]
+        void *kept
 
     ctypedef struct fe_state:
         double *part[FE_PARTS]
@@ -80,6 +84,7 @@ cdef extern from "fastent.h" nogil:
         int takes_columns
         int parts
         int results
+        int keeps
         int picks[FE_OPERANDS]
         int labelled
         double bound[2]
@@ -129,3 +134,4 @@ cdef extern from "fastent.h" nogil:
     void *fe_allocate(size_t) noexcept
     void fe_release(void *, size_t) noexcept
     size_t fe_scratch_peak() noexcept
+    void fe_stream(void *, const void *, size_t) noexcept

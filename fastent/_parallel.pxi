@@ -213,6 +213,7 @@ cdef void segment_task(void *context, size_t index, size_t slot) noexcept nogil:
     if status == 0:
         block.rows = 1
         block.row_length = work.columns
+        block.kept = NULL  # the threads that spread are others
         block.column = column
         block.columns = min(<Py_ssize_t> FE_SEGMENT, work.columns - column)
         for i in range(job.measure.operands):

@@ -90,6 +90,9 @@ cdef void finish_rows(const fe_measure *measure, const Work *work, Scratch *scra
     if measure.results != 1:
         if measure.results > 1 and measure.spread[real_type] != NULL:
             begin_gradient(work, start, rows, labels, state)
+            if work.fields[0].data == NULL:
+                measure.finish[real_type](state, rows, params, NULL)
+                return
         measure.finish[real_type](state, rows, params, results)
         clear_ignored(work, labels, rows, FE_F64, <char *> results)
         if work.fields != NULL:
@@ -116,8 +119,7 @@ cdef void spread_block(const fe_measure *measure, const Work *work, const Scratc
     cdef fe_block block
     cdef fe_state one
     cdef char *to
-    cdef const char *row
-    cdef Py_ssize_t size = work.itemsize, step = work.core[RESULT], r, j
+    cdef Py_ssize_t size = work.itemsize, kept_row = FE_KEPT_ROW(work.columns, measure.keeps) * size, r
     cdef int k
     for k in range(measure.operands):
         place(work, scratch, k, start, rows, column, columns, fetched, &block, k)
@@ -125,32 +127,48 @@ cdef void spread_block(const fe_measure *measure, const Work *work, const Scratc
     block.column = column
     block.columns = columns
     block.row_length = work.columns
+    block.kept = scratch.kept
     if scratch.results == NULL:  # rows of a block are one run, or one
-        to = <char *> row_address(work, RESULT, start) + column * step
+        to = <char *> row_address(work, RESULT, start) + column * work.core[RESULT]
         if rows <= work.run - start % work.run:
             measure.spread[work.real](&block, params, state, to, work.outer[RESULT])
             return
         block.rows = 1
         for r in range(rows):
             one = fe_state_at(state, r)
-            to = <char *> row_address(work, RESULT, start + r) + column * step
+            to = <char *> row_address(work, RESULT, start + r) + column * work.core[RESULT]
             measure.spread[work.real](&block, params, &one, to, 0)
             for k in range(measure.operands):
                 block.operand[k] = <const char *> block.operand[k] + block.stride[k]
+            if block.kept != NULL:
+                block.kept = <char *> block.kept + kept_row
+    else:
+        measure.spread[work.real](&block, params, state, scratch.results, columns * size)
+        put_spread(work, scratch, start, rows, column, columns)
+
+
+cdef void put_spread(const Work *work, const Scratch *scratch, Py_ssize_t start, Py_ssize_t rows,
+                     Py_ssize_t column, Py_ssize_t columns) noexcept nogil:
+    """Copy entries' results to where they belong."""
+    cdef Py_ssize_t size = work.itemsize, step = work.core[RESULT], outer = work.outer[RESULT], r, j
+    cdef const char *results = <const char *> scratch.results
+    cdef bint one_run = rows <= work.run - start % work.run
+    cdef char *to = <char *> row_address(work, RESULT, start) + column * step
+    if scratch.streamed and one_run and outer == columns * size:
+        fe_stream(to, results, rows * columns * size)
         return
-    measure.spread[work.real](&block, params, state, scratch.results, columns * size)
-    if distance(work.outer[RESULT]) < distance(step) and rows <= work.run - start % work.run:
-        to = <char *> row_address(work, RESULT, start) + column * step
+    if distance(outer) < distance(step) and one_run:
         for j in range(columns):
-            row = <const char *> scratch.results + j * size
             for r in range(rows):
-                put_one(to + j * step + r * work.outer[RESULT], row + r * columns * size, size)
+                put_one(to + j * step + r * outer, results + (r * columns + j) * size, size)
         return
     for r in range(rows):
         to = <char *> row_address(work, RESULT, start + r) + column * step
-        row = <const char *> scratch.results + r * columns * size
+        if scratch.streamed:
+            fe_stream(to, results + r * columns * size, columns * size)
+            continue
         for j in range(columns):
-            put_one(to + j * step, row + j * size, size)
+            put_one(to + j * step, results + (r * columns + j) * size, size)
 
 
 cdef inline void put_one(char *to, const char *value, Py_ssize_t size) noexcept nogil:

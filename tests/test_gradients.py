@@ -73,6 +73,32 @@ def test_accurate(family: str, temperature: float, dtype: Any, rng: np.random.Ge
                 assert abs(soft[r, j] - true) <= bound(dtype) * size + least, (n, r, j)
 
 
+@pytest.mark.parametrize("n", [5000, 32_001, 64_000, 64_001])
+def test_kept_and_made_again(n: int, dtype: Any, rng: np.random.Generator) -> None:
+    """Rows whose largest entry rises, now slowly, now far; about where exponentials are kept."""
+    rise = np.repeat(rng.choice([0.0, 0.5, 30.0, 100.0], n // 1024 + 1).cumsum(), 1024)[:n]
+    x = (rise + rng.standard_normal((2, n))).astype(dtype)
+    wide = x.astype(np.longdouble)
+    p = np.exp(wide - wide.max(-1, keepdims=True))
+    p /= p.sum(-1, keepdims=True)
+    labels, row, tiny = np.array([3, n - 1]), np.arange(2), np.finfo(dtype).tiny
+    got = fe.softmax_cross_entropy_grad(labels, x)
+    true = p.copy()
+    true[row, labels] -= 1
+    counted = np.abs(true) > tiny
+    assert (np.abs(got - true)[counted] <= bound(dtype) * np.abs(true[counted])).all()
+    targets = rng.dirichlet(np.ones(n), 2).astype(dtype)
+    soft = fe.softmax_cross_entropy_grad(targets, x)
+    total = targets.astype(np.longdouble).sum(-1, keepdims=True)
+    allowed = bound(dtype) * np.maximum(total * p, targets) + tiny
+    assert (np.abs(soft - (total * p - targets)) <= allowed).all()
+    smooth = fe.softmax_cross_entropy_grad(labels, x, label_smoothing=0.3)
+    true = p - 0.3 / n
+    true[row, labels] -= 0.7
+    allowed = bound(dtype) * np.maximum(p, 0.7 * (np.arange(n) == labels[:, None]) + 0.3 / n)
+    assert (np.abs(smooth - true) <= allowed + tiny).all()
+
+
 def test_pytorch_agrees(rng: np.random.Generator) -> None:
     """Every combination of options, in float64 to 1e-12; the losses are those of the forward."""
     torch = pytest.importorskip("torch")

@@ -78,6 +78,46 @@ def test_where_probabilities_end(n: int, dtype: Any, rng: np.random.Generator) -
         check_accuracy((x * temperature).astype(dtype), temperature, rng)
 
 
+@pytest.mark.parametrize("n", [31_990, 32_000, 32_001, 64_001])
+def test_kept_and_made_again(n: int, dtype: Any, rng: np.random.Generator) -> None:
+    """Rows whose largest entry rises, now slowly, now far; about where exponentials are kept."""
+    rise = np.repeat(rng.choice([0.0, 0.5, 30.0, 100.0], n // 1024 + 1).cumsum(), 1024)[:n]
+    x = (rise + rng.standard_normal((2, n))).astype(dtype)
+    wide = x.astype(np.longdouble)
+    exact = np.exp(wide - wide.max(-1, keepdims=True))
+    exact /= exact.sum(-1, keepdims=True)
+    kept = exact > np.finfo(dtype).tiny
+    got = fe.softmax(x)
+    assert kept.sum() > 100
+    limit = 2.6 * np.finfo(dtype).eps  # 0.1 for the reference
+    assert (np.abs(got - exact)[kept] <= limit * exact[kept]).all()
+    assert (got[~kept] <= 2 * np.finfo(dtype).tiny).all()
+    same(fe.softmax(x[1]), got[1])
+
+
+@pytest.mark.usefixtures("threads_early")
+def test_past_the_caches(dtype: Any) -> None:
+    """Results too large for any cache are written otherwise: the same bits, to the last entry."""
+    for columns in (50, 700):
+        x = np.tile(np.sin(np.arange(1 << 16)), 129 + 130 * (dtype == np.float32)).astype(dtype)
+        x = x[: x.size // columns * columns].reshape(-1, columns)
+        room = np.full(x.size + 3, 7, dtype)
+        for start in (0, 1, 3):  # at several distances from a line of the cache
+            out = room[start : start + x.size].reshape(x.shape)
+            fe.softmax(x, out=out)
+            assert (room[:start] == 7).all()
+            assert (room[start + x.size :] == 7).all()
+            for part in (slice(0, 99), slice(-99, None)):
+                same(out[part], fe.softmax(x[part]))
+            room[:] = 7
+        gradient = fe.softmax_cross_entropy_grad(np.zeros(len(x), int), x)
+        np.testing.assert_array_equal(
+            gradient[-99:], fe.softmax_cross_entropy_grad([0] * 99, x[-99:])
+        )
+        fe.softmax(x, out=x)
+        np.testing.assert_allclose(x[::999].sum(-1), 1, rtol=1e-5)
+
+
 EDGES: list[tuple[list[float], list[float], list[float]]] = [
     # logits, softmax, log_softmax
     ([0.0], [1], [0]),

@@ -3,14 +3,21 @@
  *     p_j = e^(x_j/T) / sum_i e^(x_i/T),     log p_j = (x_j - m)/T - log S,   S = sum_i e^((x_i -
  * m)/T)
  *
- * The sum comes from logsumexp's state. p_j is the exponential that was summed, made again as a
- * pair, times the reciprocal of the sum, a pair too: rounded once, but for a hair. The two terms of
- * log p_j have one sign.
+ * The sum comes from logsumexp's state. p_j is the exponential that was summed, a pair that is kept
+ * or made again, times the reciprocal of the sum, a pair too: rounded once, but for a hair. The two
+ * terms of log p_j have one sign.
  *
  * Edge cases: -inf is a probability of 0, whose logarithm is -inf; one +inf is certainty; a row
  *   without an entry above -inf, with several +inf, or with NaN is NaN throughout.
  * Accumulation: logsumexp's.
  */
+
+#define MEASURE softmax
+#define OPERANDS 1
+#define EXACT 1
+#define KEPT 2
+#define PLAIN logsumexp
+#include "../logits.h"
 
 /* e^((s - m)/T)/S as a pair, in units of e^((x - s)/T). */
 INLINE pair64 NAME(softmax, inverse)(const logits64 *row, g64 k, m64 far, const logits_unit *unit) {
@@ -58,97 +65,9 @@ static void NAME(log_softmax, finish)(const fe_state *state, size_t rows, const 
   }
 }
 
-/* Stores the first `left` of a group. */
-INLINE void NAME(softmax, put)(real *out, size_t left, GROUP y) {
-  if (left >= FE_LANES) {
-    STORE(out, y);
-    return;
-  }
-  real last[FE_LANES];
-  STORE(last, y);
-  memcpy(out, last, left * sizeof(real));
-}
-
-/* The softmax; or, less exactly, what a gradient has of it: that alone, or less a share of t_j, or
- * less a share of t_j where x_j is above -inf. */
-typedef enum {
-  NAME(softmax, alone),
-  NAME(softmax, factor),
-  NAME(softmax, less),
-  NAME(softmax, less_unmasked)
-} NAME(softmax, kind);
-
-typedef struct {
-  const real *x, *t;
-  size_t n;
-  NAME(logits, shift) shift;
-  double inverse, rest; /* what exponentials are multiplied with */
-  double share;
-  compute largest;
-} NAME(softmax, operands);
-
-INLINE void NAME(softmax, row)(const NAME(softmax, operands) * of, const int tempered,
-                               const int far, const NAME(softmax, kind) kind, real *out) {
-  const size_t n = of->n;
-  const compute high = (compute)of->inverse;
-  const compute low = (compute)((of->inverse - (double)high) + of->rest);
-  const GROUP zero = G(set)(0), ih = G(set)(high), il = G(set)(low);
-  const GROUP unscale = G(set)((compute)(LOGITS_HEAD == 60 ? 0x1p-60 : 0x1p-500));
-  const GROUP magic = G(set)(of->shift.magic), lowest = G(set)(of->shift.lowest);
-  const GROUP m = G(set)(of->largest), share = G(set)((compute)of->share);
-  for (size_t i = 0; i < n; i += FE_LANES) {
-    const GROUP x = LOAD_UP_TO(of->x + i, n - i, 0);
-    GROUP a = x, scale, tail;
-    if (far) a = G(select)(G(equal)(a, m), zero, G(sub)(a, m));
-    const int exact = kind == NAME(softmax, alone);
-    const GROUP e = NAME(logits, exponential)(G(max)(lowest, a), magic, &of->shift, tempered, exact,
-                                              &scale, &tail);
-    scale = G(select)(G(less)(a, lowest), zero, scale);
-    const GROUP term = G(mul)(e, scale);
-    GROUP y = G(mul)(term, ih);
-    if (exact) y = G(fma)(term, ih, G(fma)(term, il, G(mul)(G(mul)(tail, scale), ih)));
-    y = G(mul)(y, unscale); /* subnormal here alone */
-    if (kind >= NAME(softmax, less)) {
-      GROUP t = LOAD_UP_TO(of->t + i, n - i, 0);
-      if (kind == NAME(softmax, less_unmasked))
-        t = G(select)(G(equal)(x, G(set)((compute)-__builtin_inf())), zero, t);
-      y = G(fnma)(t, share, y);
-    }
-    NAME(softmax, put)(out + i, n - i, y);
-  }
-}
-
-/* Rows of a block, of which the last operand is logits. */
-INLINE void NAME(softmax, rows)(const fe_block *block, const fe_params *params,
-                                const fe_state *state, const NAME(softmax, kind) kind, void *out,
-                                ptrdiff_t stride) {
-  const logits_unit unit = logits_unit_of(params);
-  const int last = kind >= NAME(softmax, less);
-  for (size_t r = 0; r < block->rows; r++) {
-    const ptrdiff_t at = (ptrdiff_t)r;
-    const char *x = (const char *)block->operand[last] + at * block->stride[last];
-    const char *t = (const char *)block->operand[0] + at * block->stride[0];
-    real *to = (real *)(void *)((char *)out + at * stride);
-    const double m = state->part[FE_LARGEST][r];
-    const int far = !(__builtin_fabs(m * unit.inverse) < LOGITS_FAR);
-    const NAME(softmax, operands) row = {(const real *)(const void *)x,
-                                         (const real *)(const void *)t,
-                                         block->columns,
-                                         NAME(logits, shift_of)(0, state->part[FE_COUNT][r], &unit),
-                                         state->part[FE_HIGH][r],
-                                         state->part[FE_LOW][r],
-                                         state->part[FE_DISTANCE_HIGH][r],
-                                         far ? (compute)m : 0};
-    if (far) NAME(softmax, row)(&row, 1, 1, kind, to);
-    else if (params->temperature < 1 || params->temperature > 1)
-      NAME(softmax, row)(&row, 1, 0, kind, to);
-    else NAME(softmax, row)(&row, 0, 0, kind, to);
-  }
-}
-
 static void NAME(softmax, spread)(const fe_block *block, const fe_params *params,
                                   const fe_state *state, void *out, ptrdiff_t stride) {
-  NAME(softmax, rows)(block, params, state, NAME(softmax, alone), out, stride);
+  NAME(spread, rows)(block, params, state, NAME(spread, exact), out, stride);
 }
 
 static void NAME(log_softmax, spread)(const fe_block *block, const fe_params *params,

@@ -11,8 +11,29 @@
  * over the others (logits_finish.h), so that what is left to learn of a confident row has digits.
  *
  * Edge cases: the softmax's. Rows of an ignored label are 0, whatever their logits are.
- * Accumulation: that of the cross entropy.
+ * Accumulation: that of the cross entropy, which keeps the exponentials.
  */
+
+#define MEASURE softmax_cross_entropy_grad
+#define PLAIN softmax_cross_entropy
+#define OPERANDS 1
+#define KEPT 1
+#include "../logits.h"
+
+#define MEASURE softmax_cross_entropy_grad_of_targets
+#define PLAIN softmax_cross_entropy_of_targets
+#define OPERANDS 2
+#define DISTANCES 1
+#define KEPT 1
+#include "../logits.h"
+
+#define MEASURE softmax_cross_entropy_grad_of_classes
+#define PLAIN softmax_cross_entropy_of_classes
+#define OPERANDS 2
+#define DISTANCES 1
+#define MASKED 1
+#define KEPT 1
+#include "../logits.h"
 
 /* Of the row, put there by whoever knows them: its factor, and its label. */
 #define GRADIENT_FACTOR FE_RUNNER_UP
@@ -54,8 +75,9 @@ INLINE NAME(gradient, label)
   const g64 x = g64_load(state->part[FE_TARGET] + r), m = end->largest, one = g64_set(1);
   const m64 first = g64_equal(m, x);
   const g64 total = g64_add(one, end->sum);
-  const g64 far = g64_select(first, g64_set(0), g64_sub(x, m));
-  const g64 e = g64_add(one, g64_expm1(g64_div(far, g64_set(params->temperature))));
+  const g64 y = g64_div(g64_sub(x, m), g64_set(params->temperature)), least = g64_set(-700);
+  const g64 near = g64_exp_normal(g64_max(y, least)); /* inf - inf and no label too: unused */
+  const g64 e = g64_select(first, one, g64_select(g64_less(y, least), g64_set(0), near));
   const g64 p = g64_div(e, total);
   return (NAME(gradient, label)){p, g64_select(first, g64_div(end->sum, total), g64_sub(one, p))};
 }
@@ -67,9 +89,11 @@ static void NAME(softmax_cross_entropy_grad, finish)(const fe_state *state, size
   for (size_t r = 0; r < rows; r += FE_LANES) {
     const NAME(logits, ending) end = NAME(logits, end)(state, r, &unit);
     const NAME(gradient, label) label = NAME(gradient, label_of)(state, r, &end, params);
-    const g64 x = g64_load(state->part[FE_TARGET] + r);
-    const pair64 loss = NAME(logits, surprisal)(&end, x, params);
-    g64_store((double *)out + r, NAME(logits, scaled)(end.nothing, loss, params));
+    if (out != NULL) {
+      const g64 x = g64_load(state->part[FE_TARGET] + r);
+      const pair64 loss = NAME(logits, surprisal)(&end, x, params);
+      g64_store((double *)out + r, NAME(logits, scaled)(end.nothing, loss, params));
+    }
     NAME(gradient, store)(state, r, &end, one, zero, g64_sub(zero, label.rest), &unit, params);
   }
 }
@@ -83,8 +107,10 @@ static void NAME(softmax_cross_entropy_grad_of_classes,
     const NAME(logits, ending) end = NAME(logits, end)(state, r, &unit);
     const NAME(gradient, label) label = NAME(gradient, label_of)(state, r, &end, params);
     const logits64 row = logits64_load(state, r);
-    const pair64 loss = NAME(logits, loss_of_classes)(state, r, &end, params);
-    g64_store((double *)out + r, NAME(logits, scaled)(end.nothing, loss, params));
+    if (out != NULL) {
+      const pair64 loss = NAME(logits, loss_of_classes)(state, r, &end, params);
+      g64_store((double *)out + r, NAME(logits, scaled)(end.nothing, loss, params));
+    }
     const g64 own = g64_load(state->part[FE_TARGET_WEIGHT] + r), b = g64_mul(rest, own);
     const g64 share = g64_div(smoothing, g64_max(row.count, g64_set(1)));
     const g64 weight = g64_add(row.weight.high, row.weight.low);
@@ -101,8 +127,10 @@ static void NAME(softmax_cross_entropy_grad_of_targets,
   for (size_t r = 0; r < rows; r += FE_LANES) {
     const NAME(logits, ending) end = NAME(logits, end)(state, r, &unit);
     const logits64 row = logits64_load(state, r);
-    const pair64 loss = NAME(logits, loss_of_targets)(state, r, &end, params);
-    g64_store((double *)out + r, NAME(logits, scaled)(end.nothing, loss, params));
+    if (out != NULL) {
+      const pair64 loss = NAME(logits, loss_of_targets)(state, r, &end, params);
+      g64_store((double *)out + r, NAME(logits, scaled)(end.nothing, loss, params));
+    }
     const g64 weight = g64_add(row.weight.high, row.weight.low), one = g64_set(1);
     NAME(gradient, store)(state, r, &end, weight, one, one, &unit, params);
   }
@@ -124,21 +152,21 @@ static void NAME(gradient, mend)(const fe_block *block, const fe_state *state, v
 static void NAME(softmax_cross_entropy_grad, spread)(const fe_block *block, const fe_params *params,
                                                      const fe_state *state, void *out,
                                                      ptrdiff_t stride) {
-  NAME(softmax, rows)(block, params, state, NAME(softmax, factor), out, stride);
+  NAME(spread, rows)(block, params, state, NAME(spread, factor), out, stride);
   NAME(gradient, mend)(block, state, out, stride);
 }
 
 static void NAME(softmax_cross_entropy_grad_of_classes,
                  spread)(const fe_block *block, const fe_params *params, const fe_state *state,
                          void *out, ptrdiff_t stride) {
-  NAME(softmax, rows)(block, params, state, NAME(softmax, less_unmasked), out, stride);
+  NAME(spread, rows)(block, params, state, NAME(spread, less_unmasked), out, stride);
   NAME(gradient, mend)(block, state, out, stride);
 }
 
 static void NAME(softmax_cross_entropy_grad_of_targets,
                  spread)(const fe_block *block, const fe_params *params, const fe_state *state,
                          void *out, ptrdiff_t stride) {
-  NAME(softmax, rows)(block, params, state, NAME(softmax, less), out, stride);
+  NAME(spread, rows)(block, params, state, NAME(spread, less), out, stride);
 }
 
 #undef GRADIENT_FACTOR

@@ -138,6 +138,9 @@ static void results(const fe_measure *m, fe_real real, const void *p, const void
       parts[m->picks[i]][r] = get(block.operand[i], real, at);
     }
   }
+  /* exponentials are kept, but for one number of columns in four */
+  static double kept[(MOST_ROWS + 16) * FE_KEPT_ROW(MOST, 2)];
+  if (m->keeps && n % 4 != 2) block.kept = kept;
   m->accumulate[real](&block, params, &state);
   if (m->results == 1) {
     m->finish[real](&state, rows, params, out);
