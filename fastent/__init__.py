@@ -38,6 +38,8 @@ from fastent._gradients import softmax_cross_entropy_grad
 from fastent._log_loss import log_loss
 from fastent._logits import binary_cross_entropy_with_logits, sigmoid
 from fastent._losses import binary_cross_entropy
+from fastent._pairs import NearestRows
+from fastent._pairwise import pairwise_cross_entropy, pairwise_kl_divergence
 from fastent._scores import LogitScores, score_logits
 from fastent._softmax import logsumexp, softmax_cross_entropy, softmax_entropy
 from fastent._spread import log_softmax, softmax
@@ -49,6 +51,7 @@ __version__ = _VERSION
 __all__ = [
     "LogitComparison",
     "LogitScores",
+    "NearestRows",
     "ReliabilityCurve",
     "TopLogProbs",
     "binary_cross_entropy",
@@ -67,6 +70,8 @@ __all__ = [
     "log_softmax",
     "logsumexp",
     "num_threads",
+    "pairwise_cross_entropy",
+    "pairwise_kl_divergence",
     "perplexity",
     "reliability_curve",
     "score_logits",

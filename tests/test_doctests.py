@@ -16,6 +16,8 @@ MODULES = (
     "fastent._log_loss",
     "fastent._logits",
     "fastent._losses",
+    "fastent._pairs",
+    "fastent._pairwise",
     "fastent._scores",
     "fastent._softmax",
     "fastent._spread",
