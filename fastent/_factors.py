@@ -101,16 +101,16 @@ class Side:
 class Factors:
     """X and L of the product X L^T of all pairs, and what is added to it.
 
-    X is the true rows, less `mean` if there is one. L is kept: `logs`, and a `rest` beside it if
-    both factors are split; X is read, and split, a block at a time.
+    X is the true rows, less `mean` if there is one; it is read, and split if need be, a block at a
+    time. L is kept in `logs`: as it is, or split, with the rest and the large part of each CHUNK of
+    columns side by side.
     """
 
     def __init__(self, truth: Side, judged: Side, is_split: bool, size: int) -> None:
         length, rows, columns = truth.length, len(truth.array), len(judged.array)
         self.truth, self.judged, self.split = truth, judged, is_split
         self.mean: Array | None = None
-        self.logs = np.zeros((size, length))
-        self.rest = np.zeros((size if is_split else 0, length))
+        self.logs = np.zeros((size, length * (1 + is_split)))
         self.largest_log, self.positive_log = np.zeros(columns), np.zeros(columns)
         self.infinite = np.zeros(columns, bool)  # rows where 0 stands for a logarithm of -inf
         self.reach = truth.largest  # largest entry of each row of X
@@ -121,7 +121,7 @@ class Factors:
         self.log_bits = max(1, (2 * bits - 53) // 2)
         self.entry_bits = bits - self.log_bits
         # units of rounding by which BLAS is off, in sums of products that are not exact
-        self.chain = min(length, CHUNK) + 2.0 * math.ceil(length / CHUNK)
+        self.chain = min(length, CHUNK) * (1.0 + is_split) + math.ceil(length / CHUNK)
         self.units = 0.0 if is_split else self.chain
         self.own_units = 0.0  # by which a result is off, of its own size
 
@@ -129,9 +129,18 @@ class Factors:
         """Keep rows of L."""
         self.largest_log[part] = np.abs(logs).max(1)
         self.positive_log[part] = np.maximum(logs.max(1), 0)
-        if self.split:
-            self.rest[part] = split(logs, grid(self.largest_log[part], self.log_bits))
-        self.logs[part] = logs
+        if not self.split:
+            self.logs[part] = logs
+            return
+        rest = split(logs, grid(self.largest_log[part], self.log_bits))
+        for columns in self.chunks():
+            both = self.logs[part, 2 * columns.start : 2 * columns.stop]
+            both[...] = np.hstack([rest[:, columns], logs[:, columns]])
+
+    def chunks(self) -> Iterator[slice]:
+        """Yield slices of columns that are multiplied at a time."""
+        for first in range(0, self.truth.length, CHUNK):
+            yield slice(first, min(first + CHUNK, self.truth.length))
 
     def read(self, part: slice, columns: slice) -> Array:
         """Return rows of X, some of their columns."""

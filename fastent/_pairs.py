@@ -15,7 +15,8 @@ from fastent._check import check_rows
 from fastent._lazy import is_lazy
 from fastent._plan import Rows, check_out, deliver
 
-ROWS, COLUMNS = 256, 1024  # of a block: 2 MiB of doubles
+COLUMNS = 2048  # of a block
+STRIP = 128  # rows of a block that are looked at at a time: 2 MiB of doubles
 CROWDED = 32  # candidates a row, beyond which they are thinned before they are sorted
 
 Block = Callable[[int, int, int, int], Array]
@@ -74,14 +75,30 @@ class Operands:
 def answer(
     operands: Operands,
     block: Block,
+    height: int,
     out: Array | None,
     k_nearest: int | None,
     progress: Progress,
+    symmetric: bool = False,
 ) -> Any:
-    """Return the matrix that the blocks make up, or the `k_nearest` columns of each row."""
+    """Return the matrix that blocks of `height` rows make up, or the nearest columns of each row.
+
+    A `symmetric` measure of pairs within P is made above the diagonal alone.
+    """
     if k_nearest is None:
-        return _fill(operands, block, out, progress)
-    return _select(operands, block, index(k_nearest), progress)
+        return _fill(operands, block, height, out, progress, symmetric and operands.same)
+    return _select(operands, block, height, index(k_nearest), progress)
+
+
+def has_negative(operands: Operands) -> bool:
+    """Whether an entry is negative."""
+    arrays = (operands.p,) if operands.same else (operands.p, operands.q)
+    step = max(1, (1 << 16) // max(1, operands.length))
+    return any(
+        bool((array[i : i + step] < 0).any())
+        for array in arrays
+        for i in range(0, len(array), step)
+    )
 
 
 def check_options(operands: Operands, out: Any, k_nearest: Any, progress: Any) -> None:
@@ -103,7 +120,14 @@ def check_options(operands: Operands, out: Any, k_nearest: Any, progress: Any) -
         raise ValueError(f"k_nearest is {count}, but there are {what}")
 
 
-def _fill(operands: Operands, block: Block, out: Array | None, progress: Progress) -> Any:
+def _fill(
+    operands: Operands,
+    block: Block,
+    height: int,
+    out: Array | None,
+    progress: Progress,
+    symmetric: bool,
+) -> Any:
     """Return the matrix, block by block."""
     rows, columns = operands.shape
     direct = out is not None and not any(
@@ -111,9 +135,12 @@ def _fill(operands: Operands, block: Block, out: Array | None, progress: Progres
     )
     result = np.empty(operands.shape, operands.dtype) if out is None or not direct else out
     entries = result.view(np.ndarray)
-    for i in range(0, rows, ROWS):
-        j = min(i + ROWS, rows)
-        for a in range(0, columns, COLUMNS):
+    for i in range(0, rows, height):
+        j = min(i + height, rows)
+        begin = i if symmetric else 0
+        if symmetric:
+            entries[i:j, :i] = entries[:i, i:j].T
+        for a in range(begin, columns, COLUMNS):
             b = min(a + COLUMNS, columns)
             entries[i:j, a:b] = block(i, j, a, b).astype(operands.dtype, copy=False)
         if progress is not None:
@@ -121,27 +148,40 @@ def _fill(operands: Operands, block: Block, out: Array | None, progress: Progres
     return result if direct else deliver(result, out)
 
 
-def _select(operands: Operands, block: Block, count: int, progress: Progress) -> NearestRows:
+def _select(
+    operands: Operands, block: Block, height: int, count: int, progress: Progress
+) -> NearestRows:
     """Return the least of each row, of which no more than a block is made at a time."""
     rows, columns = operands.shape
     result = NearestRows(np.empty((rows, count), np.int64), np.empty((rows, count), operands.dtype))
-    for i in range(0, rows, ROWS):
-        j = min(i + ROWS, rows)
-        best = NearestRows(np.empty((j - i, 0), np.int64), np.empty((j - i, 0), operands.dtype))
+    for i in range(0, rows, height):
+        j = min(i + height, rows)
+        strips = [slice(k, min(k + STRIP, j)) for k in range(i, j, STRIP)]
+        best = [NearestRows(result.indices[k, :0], result.distances[k, :0]) for k in strips]
         for a in range(0, columns if count else 0, COLUMNS):
-            b = min(a + COLUMNS, columns)
-            found = block(i, j, a, b).astype(operands.dtype)
-            places = np.broadcast_to(np.arange(a, b), found.shape)
-            if operands.same:  # a row itself comes last of all, even of NaN
-                itself = np.arange(max(i, a), min(j, b))
-                places = places.copy()
-                places[itself - i, itself - a] = columns
-                found[itself - i, itself - a] = np.nan
-            best = _merge(best, NearestRows(places, found), count)
-        result.indices[i:j], result.distances[i:j] = best
+            made = block(i, j, a, min(a + COLUMNS, columns))
+            best = [
+                _merge(kept, _candidates(operands, made[k.start - i : k.stop - i], k, a), count)
+                for kept, k in zip(best, strips, strict=True)
+            ]
+        for kept, k in zip(best, strips, strict=True):
+            result.indices[k], result.distances[k] = kept
         if progress is not None:
             progress(j, rows)
     return result
+
+
+def _candidates(operands: Operands, made: Array, rows: slice, first: int) -> NearestRows:
+    """Return some rows of a block and the places of its columns; a row itself comes last of all."""
+    distances = made.astype(operands.dtype)
+    last = first + made.shape[1]
+    places = np.broadcast_to(np.arange(first, last), made.shape)
+    if operands.same:
+        itself = np.arange(max(rows.start, first), min(rows.stop, last))
+        places = places.copy()
+        places[itself - rows.start, itself - first] = operands.shape[1]
+        distances[itself - rows.start, itself - first] = np.nan
+    return NearestRows(places, distances)
 
 
 def _merge(best: NearestRows, more: NearestRows, count: int) -> NearestRows:

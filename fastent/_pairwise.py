@@ -1,4 +1,4 @@
-"""All pairs: cross entropy, KL and Jensen-Shannon divergence of each row with each other row."""
+"""All pairs: cross entropy and KL divergence of each row with each other row."""
 
 import math
 from typing import Any
@@ -10,7 +10,7 @@ from fastent._arrays import Array
 from fastent._core import Measure
 from fastent._pairs import Operands, Progress, answer, check_options
 from fastent._plan import parameters
-from fastent._products import CROSS_ENTROPY, KL_DIVERGENCE, KL_DIVERGENCE_PLAIN, Products
+from fastent._products import CROSS_ENTROPY, KL_DIVERGENCE, KL_DIVERGENCE_PLAIN, ROWS, Products
 
 
 def pairwise_cross_entropy(
@@ -64,8 +64,9 @@ def pairwise_cross_entropy(
     which NumPy's BLAS makes on threads of its own. The accuracy is that of `cross_entropy`; pairs
     that the product does not give so well, such as those with a cross entropy near 0, are computed
     by `cross_entropy`. The last bit may depend on BLAS. Beside the result, the logarithms, of the
-    size of `Q` in float64 (twice that for float64), and some 20 MiB are held. A negative entry
-    makes all pairs of its row NaN, with NumPy's "invalid value" warning; so does NaN, silently.
+    size of `Q` in float64 (twice that for float64), and blocks of up to 64 MiB are held. A negative
+    entry makes all pairs of its row NaN, with NumPy's "invalid value" warning; so does NaN,
+    silently.
 
     References
     ----------
@@ -140,8 +141,8 @@ def pairwise_kl_divergence(
     nearer to each other than to the rest, or with entries near the clamp) are computed by
     `kl_divergence`, which takes ten to fifteen times as long a pair. The last bit may depend on
     BLAS. Beside the result, the logarithms, of the size of `Q` in float64 (twice that for float64),
-    and some 20 MiB are held. A negative entry makes all pairs of its row NaN, with NumPy's "invalid
-    value" warning; so does NaN, silently.
+    and blocks of up to 64 MiB are held. A negative entry makes all pairs of its row NaN, with
+    NumPy's "invalid value" warning; so does NaN, silently.
 
     References
     ----------
@@ -184,12 +185,13 @@ def _by_products(
         return answer(
             operands,
             lambda i, j, a, b: np.full((j - i, b - a), nothing),
+            ROWS,
             out,
             k_nearest,
             progress,
         )
     products = Products(measure, operands, base, log_floor)
-    result = answer(operands, products.block, out, k_nearest, progress)
+    result = answer(operands, products.block, products.shape[0], out, k_nearest, progress)
     if products.negative:
         _core.report_invalid(measure.name)
     return result

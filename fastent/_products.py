@@ -16,8 +16,8 @@ import numpy as np
 from fastent import _core
 from fastent._arrays import FLOAT32, Array
 from fastent._core import Measure
-from fastent._factors import CHUNK, UNIT, Side, cross_entropy_factors, grid, kl_factors, split
-from fastent._pairs import COLUMNS, ROWS, Operands
+from fastent._factors import UNIT, Side, cross_entropy_factors, grid, kl_factors, split
+from fastent._pairs import COLUMNS, STRIP, Operands
 from fastent._plan import parameters
 
 SURPRISAL = _core.measures["surprisal"]
@@ -25,6 +25,7 @@ CROSS_ENTROPY = _core.measures["cross_entropy"]
 KL_DIVERGENCE = _core.measures["kl_divergence"]
 KL_DIVERGENCE_PLAIN = _core.measures["kl_divergence_plain"]
 
+ROWS = 1024  # of a block: 16 MiB of doubles, so that BLAS's threads seldom wait for each other
 STEP = 64  # sizes that BLAS is given are multiples of this, so that it sums all pairs alike
 SHARE = 0.9  # of the bound on a divergence: the rest is for the base, and a float32's rounding
 PRODUCT_SHARE = 0.3  # units that 2.5 ulp of a cross entropy leave beside logarithms and rounding
@@ -61,54 +62,77 @@ class Products:
         # no limit is below that of a pair that is left to the kernels
         self.limits.append((np.where(truth.odd, np.nan, 0), np.ones(columns)))
         self.limits.append((np.ones(rows), np.where(judged.odd, np.nan, 0)))
-        shape = (_padded(min(rows, ROWS)), _padded(min(columns, COLUMNS)))
-        self.room = [np.empty(shape) for _ in range(3)]
+        self.shape = (_padded(min(rows, ROWS)), _padded(min(columns, COLUMNS)))
+        self.room: dict[str, Array] = {}
 
     def block(self, i: int, j: int, a: int, b: int) -> Array:
         """Return the results of rows i to j with rows a to b."""
-        rows, columns, factors = slice(i, j), slice(a, b), self.factors
         with np.errstate(all="ignore"):
-            result = self._multiply(rows, columns)
-            if self.measure is CROSS_ENTROPY:
-                np.subtract(0.0, result, out=result)
-            else:
-                np.subtract(factors.true_terms[rows, None], result, out=result)
-                result += factors.judged_terms[columns]
-            self._set_infinite(result, rows, columns)
-            doubtful = self._doubtful(result, rows, columns)
-            if self.measure is KL_DIVERGENCE_PLAIN:
-                result += factors.truth.sums[rows, None]
-                result -= factors.judged.sums[columns]
-            if self.vector[0] != 1:
-                result *= self.vector[0]
-            self._compute(result, *doubtful, i, a)
+            result, small = self._multiply(slice(i, j), slice(a, b))
+            for start in range(i, j, STRIP):  # in cache
+                rows = slice(start, min(start + STRIP, j))
+                strip = slice(rows.start - i, rows.stop - i)
+                if small is not None:
+                    result[strip] += small[strip]
+                self._finish(result[strip], rows, slice(a, b))
+        return result
+
+    def _finish(self, result: Array, rows: slice, columns: slice) -> None:
+        """Make products results, in place."""
+        factors = self.factors
+        if self.measure is CROSS_ENTROPY:
+            np.subtract(0.0, result, out=result)
+        else:
+            np.subtract(factors.true_terms[rows, None], result, out=result)
+            result += factors.judged_terms[columns]
+        self._set_infinite(result, rows, columns)
+        doubtful = self._doubtful(result, rows, columns)
+        if self.measure is KL_DIVERGENCE_PLAIN:
+            result += factors.truth.sums[rows, None]
+            result -= factors.judged.sums[columns]
+        if self.vector[0] != 1:
+            result *= self.vector[0]
+        self._compute(result, *doubtful, rows.start, columns.start)
         if self.has_bad:
             result[factors.truth.bad[rows]] = np.nan
             result[:, factors.judged.bad[columns]] = np.nan
-        return result
 
-    def _multiply(self, rows: slice, columns: slice) -> Array:
-        """Return a block of X L^T."""
+    def _multiply(self, rows: slice, columns: slice) -> tuple[Array, Array | None]:
+        """Return a block of X L^T, in two parts that are to be added if both are split."""
         factors = self.factors
         count, width = rows.stop - rows.start, columns.stop - columns.start
         shape = (_padded(count), _padded(width))
-        behind = slice(columns.start, columns.start + shape[1])
-        large, small, part = (room[: shape[0], : shape[1]] for room in self.room)
-        for first in range(0, factors.truth.length, CHUNK):
-            chunk = slice(first, min(first + CHUNK, factors.truth.length))
-            x = np.zeros((shape[0], chunk.stop - first))
-            x[:count] = factors.read(rows, chunk)
-            logs = factors.logs[behind, chunk].T
-            if factors.split:
-                _add_product(small, x, factors.rest[behind, chunk].T, part, first == 0)
-                steps = grid(factors.reach[rows], factors.entry_bits)
-                rest = np.zeros_like(x)
-                rest[:count] = split(x[:count], steps)
-                _add_product(small, rest, logs, part, False)
-            _add_product(large, x, logs, part, first == 0)
-        if factors.split:
-            large += small
-        return large[:count, :width]
+        judged = slice(columns.start, columns.start + shape[1])
+        for chunk in factors.chunks():
+            size, first = chunk.stop - chunk.start, chunk.start == 0
+            if not factors.split:
+                x = np.zeros((shape[0], size))
+                x[:count] = factors.read(rows, chunk)
+                large = self._add_product("large", x, factors.logs[judged, chunk], first)
+                continue
+            x = np.zeros((shape[0], 2 * size))  # X, and what splitting it leaves
+            x[:count, :size] = factors.read(rows, chunk)
+            high = x[:, :size].copy()
+            steps = grid(factors.reach[rows], factors.entry_bits)
+            x[:count, size:] = split(high[:count], steps)
+            logs = factors.logs[judged, 2 * chunk.start : 2 * chunk.stop]
+            small = self._add_product("small", x, logs, first)
+            large = self._add_product("large", high, logs[:, size:], first)
+        return large[:count, :width], small[:count, :width] if factors.split else None
+
+    def _add_product(self, name: str, x: Array, logs: Array, begins: bool) -> Array:
+        """Add a product to the sum of this name, or begin it."""
+        total = self._room(name, (len(x), len(logs)))
+        if begins:
+            return np.matmul(x, logs.T, out=total)
+        total += np.matmul(x, logs.T, out=self._room("product", total.shape))
+        return total
+
+    def _room(self, name: str, shape: tuple[int, int]) -> Array:
+        """Return memory that is used again for each block."""
+        if name not in self.room:
+            self.room[name] = np.empty(self.shape)
+        return self.room[name][: shape[0], : shape[1]]
 
     def _set_infinite(self, result: Array, rows: slice, columns: slice) -> None:
         """Let pairs be infinite that have q = 0 < p, where no floor says otherwise."""
@@ -117,8 +141,7 @@ class Products:
         if not where.size:
             return
         met = np.zeros((rows.stop - rows.start, where.size), np.float32)
-        for first in range(0, factors.truth.length, CHUNK):
-            chunk = slice(first, first + CHUNK)
+        for chunk in factors.chunks():
             some = (factors.truth.read(rows, chunk) > 0).astype(np.float32)
             none = factors.judged.read(columns, chunk)[where] == 0
             met += some @ none.astype(np.float32).T
@@ -147,13 +170,6 @@ class Products:
             values = np.empty(len(some), self.operands.dtype)
             self.measure.rows((p[some + first], q[others + other]), 1, self.vector, values)
             result[some, others] = values
-
-
-def _add_product(total: Array, x: Array, logs: Array, room: Array, begins: bool) -> None:
-    """Add a product to the total, or begin with it."""
-    np.matmul(x, logs, out=total if begins else room)
-    if not begins:
-        total += room
 
 
 def _padded(count: int) -> int:
