@@ -1,10 +1,10 @@
 """All pairs of rows: the walk over blocks of the matrix, which is filled or searched for the least.
 
-What makes a block is a function of its first and last rows and columns; its result is read before
-the next call.
+What makes a block is called with its first and last rows and columns, and yields strips of it:
+which rows, and their results, which are read before the next strip is made.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from operator import index
 from typing import Any, NamedTuple
 
@@ -16,10 +16,10 @@ from fastent._lazy import is_lazy
 from fastent._plan import Rows, check_out, deliver
 
 COLUMNS = 2048  # of a block
-STRIP = 128  # rows of a block that are looked at at a time: 2 MiB of doubles
+STRIP = 128  # rows of a strip of it: 2 MiB of doubles
 CROWDED = 32  # candidates a row, beyond which they are thinned before they are sorted
 
-Block = Callable[[int, int, int, int], Array]
+Block = Callable[[int, int, int, int], Iterable[tuple[slice, Array]]]
 Progress = Callable[[int, int], Any] | None
 
 
@@ -142,7 +142,8 @@ def _fill(
             entries[i:j, :i] = entries[:i, i:j].T
         for a in range(begin, columns, COLUMNS):
             b = min(a + COLUMNS, columns)
-            entries[i:j, a:b] = block(i, j, a, b).astype(operands.dtype, copy=False)
+            for strip, made in block(i, j, a, b):
+                entries[strip, a:b] = made.astype(operands.dtype, copy=False)
         if progress is not None:
             progress(j, rows)
     return result if direct else deliver(result, out)
@@ -156,16 +157,14 @@ def _select(
     result = NearestRows(np.empty((rows, count), np.int64), np.empty((rows, count), operands.dtype))
     for i in range(0, rows, height):
         j = min(i + height, rows)
-        strips = [slice(k, min(k + STRIP, j)) for k in range(i, j, STRIP)]
-        best = [NearestRows(result.indices[k, :0], result.distances[k, :0]) for k in strips]
+        best: dict[int, NearestRows] = {}
         for a in range(0, columns if count else 0, COLUMNS):
-            made = block(i, j, a, min(a + COLUMNS, columns))
-            best = [
-                _merge(kept, _candidates(operands, made[k.start - i : k.stop - i], k, a), count)
-                for kept, k in zip(best, strips, strict=True)
-            ]
-        for kept, k in zip(best, strips, strict=True):
-            result.indices[k], result.distances[k] = kept
+            for strip, made in block(i, j, a, min(a + COLUMNS, columns)):
+                more = _candidates(operands, made, strip, a)
+                best[strip.start] = _merge(best.get(strip.start), more, count)
+        for first, kept in best.items():
+            strip = slice(first, first + len(kept.indices))
+            result.indices[strip], result.distances[strip] = kept
         if progress is not None:
             progress(j, rows)
     return result
@@ -184,11 +183,13 @@ def _candidates(operands: Operands, made: Array, rows: slice, first: int) -> Nea
     return NearestRows(places, distances)
 
 
-def _merge(best: NearestRows, more: NearestRows, count: int) -> NearestRows:
+def _merge(best: NearestRows | None, more: NearestRows, count: int) -> NearestRows:
     """Return the `count` least of each row of both, in order: NaN last, ties by lowest index.
 
     All indices of `more` are beyond those of `best`.
     """
+    if best is None:
+        best = NearestRows(more.indices[:, :0], more.distances[:, :0])
     found, kept = more.distances, best.distances.shape[1]
     wanted = np.ones(found.shape, bool)
     if kept == count:  # a later column does not replace an equal one

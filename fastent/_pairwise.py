@@ -184,14 +184,14 @@ def _by_products(
         nothing = math.nan if normalize else 0.0
         return answer(
             operands,
-            lambda i, j, a, b: np.full((j - i, b - a), nothing),
+            lambda i, j, a, b: [(slice(i, j), np.full((j - i, b - a), nothing))],
             ROWS,
             out,
             k_nearest,
             progress,
         )
     products = Products(measure, operands, base, log_floor)
-    result = answer(operands, products.block, products.shape[0], out, k_nearest, progress)
+    result = answer(operands, products.strips, products.shape[0], out, k_nearest, progress)
     if products.negative:
         _core.report_invalid(measure.name)
     return result

@@ -11,6 +11,8 @@ the kernels of rows, pair by pair.
 matrix multiplication and its applications", Numerical Algorithms 59, 2012.
 """
 
+from collections.abc import Iterator
+
 import numpy as np
 
 from fastent import _core
@@ -65,17 +67,19 @@ class Products:
         self.shape = (_padded(min(rows, ROWS)), _padded(min(columns, COLUMNS)))
         self.room: dict[str, Array] = {}
 
-    def block(self, i: int, j: int, a: int, b: int) -> Array:
-        """Return the results of rows i to j with rows a to b."""
+    def strips(self, i: int, j: int, a: int, b: int) -> Iterator[tuple[slice, Array]]:
+        """Yield the results of rows i to j with rows a to b, some rows at a time."""
+        columns = slice(a, b)
         with np.errstate(all="ignore"):
-            result, small = self._multiply(slice(i, j), slice(a, b))
-            for start in range(i, j, STRIP):  # in cache
-                rows = slice(start, min(start + STRIP, j))
-                strip = slice(rows.start - i, rows.stop - i)
+            products, small = self._multiply(slice(i, j), columns)
+        for start in range(i, j, STRIP):  # in cache
+            rows = slice(start, min(start + STRIP, j))
+            strip = slice(rows.start - i, rows.stop - i)
+            with np.errstate(all="ignore"):
                 if small is not None:
-                    result[strip] += small[strip]
-                self._finish(result[strip], rows, slice(a, b))
-        return result
+                    products[strip] += small[strip]
+                self._finish(products[strip], rows, columns)
+            yield rows, products[strip]
 
     def _finish(self, result: Array, rows: slice, columns: slice) -> None:
         """Make products results, in place."""
