@@ -39,7 +39,11 @@ from fastent._log_loss import log_loss
 from fastent._logits import binary_cross_entropy_with_logits, sigmoid
 from fastent._losses import binary_cross_entropy
 from fastent._pairs import NearestRows
-from fastent._pairwise import pairwise_cross_entropy, pairwise_kl_divergence
+from fastent._pairwise import (
+    pairwise_cross_entropy,
+    pairwise_js_divergence,
+    pairwise_kl_divergence,
+)
 from fastent._scores import LogitScores, score_logits
 from fastent._softmax import logsumexp, softmax_cross_entropy, softmax_entropy
 from fastent._spread import log_softmax, softmax
@@ -71,6 +75,7 @@ __all__ = [
     "logsumexp",
     "num_threads",
     "pairwise_cross_entropy",
+    "pairwise_js_divergence",
     "pairwise_kl_divergence",
     "perplexity",
     "reliability_curve",
