@@ -38,6 +38,12 @@ from fastent._log_loss import log_loss
 from fastent._logits import binary_cross_entropy_with_logits, sigmoid
 from fastent._losses import binary_cross_entropy
 from fastent._orders import renyi_divergence, renyi_entropy, tsallis_entropy
+from fastent._pairs import NearestRows
+from fastent._pairwise import (
+    pairwise_cross_entropy,
+    pairwise_js_divergence,
+    pairwise_kl_divergence,
+)
 from fastent._scores import LogitScores, score_logits
 from fastent._softmax import logsumexp, softmax_cross_entropy, softmax_entropy
 from fastent._spread import log_softmax, softmax
@@ -49,6 +55,7 @@ __version__ = _VERSION
 __all__ = [
     "LogitComparison",
     "LogitScores",
+    "NearestRows",
     "ReliabilityCurve",
     "TopLogProbs",
     "binary_cross_entropy",
@@ -75,6 +82,9 @@ __all__ = [
     "logsumexp",
     "mutual_information",
     "num_threads",
+    "pairwise_cross_entropy",
+    "pairwise_js_divergence",
+    "pairwise_kl_divergence",
     "perplexity",
     "population_stability_index",
     "reliability_curve",
