@@ -344,3 +344,24 @@ def test_softmax_kl_divergence(run: Run) -> None:
     assert run(*words, "--temperature", 0.5, "--quiet")[0] == 0
     want = fastent.softmax_kl_divergence(LOGITS, 2 * LOGITS, temperature=0.5)
     np.testing.assert_array_equal(np.load("out.npy"), want, strict=True)
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "js_divergence",
+        "js_distance",
+        "jeffreys_divergence",
+        "hellinger_distance",
+        "total_variation_distance",
+        "population_stability_index",
+    ],
+)
+def test_divergences(run: Run, tmp_path: Path, name: str) -> None:
+    """Of two files, the function's values."""
+    p, q = np.random.default_rng(5).dirichlet(np.ones(6), (2, 40))
+    np.save(tmp_path / "p.npy", p)
+    np.save(tmp_path / "q.npy", q)
+    command = ("score", name.replace("_", "-"), "p.npy", "--with", "q.npy", "-o", "out.npy")
+    assert run(*command).code == 0
+    np.testing.assert_array_equal(np.load(tmp_path / "out.npy"), getattr(fe, name)(p, q))
