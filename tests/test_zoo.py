@@ -13,7 +13,7 @@ from typing import Any
 import ml_dtypes
 import numpy as np
 import pytest
-from family import FAMILY
+from family import FAMILY, SAMPLE
 from zoo import ZOO
 
 import fastent as fe
@@ -42,7 +42,7 @@ MEASURES: dict[str, Callable[..., Any]] = {
     "cross_entropy": lambda p, q, axis: fe.cross_entropy(p, q, axis=axis),
     "kl_divergence": lambda p, q, axis: fe.kl_divergence(p, q, axis=axis),
     "kl_divergence normalize": lambda p, q, axis: fe.kl_divergence(p, q, axis=axis, normalize=True),
-    **{name: lambda p, q, axis, f=f: f(p, q, axis=axis) for name, f in FAMILY.items()},
+    **{name: lambda p, q, axis, f=FAMILY[name]: f(p, q, axis=axis) for name in SAMPLE},
     "softmax": lambda p, q, axis: fe.softmax(p, axis=axis),
     "log_softmax": lambda p, q, axis: fe.log_softmax(p, axis=axis, temperature=0.7),
     "softmax_entropy": lambda p, q, axis: fe.softmax_entropy(p, axis=axis),
