@@ -1,6 +1,7 @@
 """The Brier score: squared errors of probabilities."""
 
 from functools import partial
+from numbers import Integral
 from typing import Any
 
 import numpy as np
@@ -102,13 +103,16 @@ def brier_score(
     true = target if is_lazy(target) else as_array(target, "target")
     given = prob if is_lazy(prob) else as_array(prob, "prob")
     check_dtype(given.dtype, "prob")
-    if true.ndim < given.ndim:
-        position = normalize_axis_index(axis, given.ndim)
-        if true.dtype.kind in "biu" or true.ndim == given.ndim - 1:
-            check_label_shape(true, given, position, "target", "prob")
-            settings = (keepdims, reduction, weight, out, check, return_weight)
-            return _of_labels(true, given, position, *settings)
+    if not isinstance(axis, Integral):
+        raise TypeError(f"axis must be an int, not {axis!r}")
+    position = normalize_axis_index(axis, max(given.ndim, 1))
+    _check_counts(given, "prob")
+    if true.ndim < given.ndim and (true.dtype.kind in "biu" or true.ndim == given.ndim - 1):
+        check_label_shape(true, given, position, "target", "prob")
+        settings = (keepdims, reduction, weight, out, check, return_weight)
+        return _of_labels(true, given, position, *settings)
     elements = given.ndim < 2 and true.shape == given.shape
+    _check_counts(true, "target")
     if check and elements and not is_lazy(given):
         check_unit(given, "prob")
     return reduce_rows(
@@ -125,6 +129,16 @@ def brier_score(
         weight,
         check and not elements,
         return_weight,
+    )
+
+
+def _check_counts(array: Any, name: str) -> None:
+    """Raise for integers that are no probabilities."""
+    if is_lazy(array) or array.dtype.kind not in "iu" or not array.size or array.max() <= 1:
+        return
+    raise ValueError(
+        f"{name} holds integers above 1, such as {array.max()}: probabilities are from 0 to 1, and "
+        "class indices go beside a row of probabilities each"
     )
 
 

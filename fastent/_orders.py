@@ -77,7 +77,8 @@ def renyi_entropy(
     log(sum p^alpha / sum p) / (1 - alpha) [1]_, with its limits: log of the number of positive
     entries at 0 (over sum p), the entropy at 1, -log of the largest entry at inf. Near order 1, and
     for rows that are all but certain, it keeps its digits. A row of zeros has 0. A negative entry
-    makes its row NaN, with NumPy's "invalid value" warning; so does NaN, silently.
+    makes its row NaN, with NumPy's "invalid value" warning; so does NaN, silently. Rows of a sum
+    beyond 1e270 are out of range.
 
     References
     ----------
@@ -161,7 +162,7 @@ def tsallis_entropy(
     (sum p - sum p^order) / ((order - 1) sum p) [1]_, with its limits: the number of positive
     entries, less 1, at 0; the entropy in nats at 1; 0 at inf. Order 2 is the Gini-Simpson index. A
     row of zeros has 0. A negative entry makes its row NaN, with NumPy's "invalid value" warning; so
-    does NaN, silently.
+    does NaN, silently. Rows of a sum beyond 1e270 are out of range.
 
     References
     ----------
@@ -247,8 +248,10 @@ def renyi_divergence(
     log(sum p^alpha q^(1 - alpha) / sum p) / (alpha - 1) [1]_, with its limits: -log of what q gives
     to the events that are possible under p at 0, sum p log(p / q) / sum p at 1, log of the largest
     p / q at inf [2]_. Where q is 0 and p is not it is infinite from order 1 on. Near order 1, and
-    where p and q are close, it keeps its digits. A row p of zeros has 0. A negative entry makes its
-    row NaN, with NumPy's "invalid value" warning; so does NaN, silently.
+    where p and q are close, it keeps its digits: an error is relative to the result and abs(sum p -
+    sum q), below order 1/4 to the KL divergence. A row p of zeros has 0. A negative entry makes its
+    row NaN, with NumPy's "invalid value" warning; so does NaN, silently. Rows of a sum beyond 1e270
+    are out of range.
 
     References
     ----------

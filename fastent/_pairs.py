@@ -5,6 +5,7 @@ which rows, and their results, which are read before the next strip is made.
 """
 
 from collections.abc import Callable, Iterable
+from numbers import Integral
 from operator import index
 from typing import Any, NamedTuple
 
@@ -110,10 +111,9 @@ def check_options(operands: Operands, out: Any, k_nearest: Any, progress: Any) -
         return
     if out is not None:
         raise ValueError("out takes the matrix, which k_nearest does not make: drop one of them")
-    try:
-        count = index(k_nearest)
-    except TypeError:
-        raise TypeError(f"k_nearest must be an integer or None, not {k_nearest!r}") from None
+    if isinstance(k_nearest, bool) or not isinstance(k_nearest, Integral):
+        raise TypeError(f"k_nearest must be an integer or None, not {k_nearest!r}")
+    count = index(k_nearest)
     others = operands.shape[1] - operands.same
     if not 0 <= count <= max(others, 0):
         what = f"{others} other rows of P" if operands.same else f"{others} rows of Q"

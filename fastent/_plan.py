@@ -257,6 +257,8 @@ def check_out(out: Any, shape: tuple[int, ...], dtype: np.dtype[Any]) -> None:
         return
     if not isinstance(out, np.ndarray):
         raise TypeError(f"out must be an ndarray, not {type(out).__name__}")
+    if not out.flags.writeable:
+        raise ValueError("out is read-only")
     if out.shape != shape:
         raise ValueError(f"out has shape {out.shape}, the result {shape}")
     if not np.can_cast(dtype, out.dtype, "same_kind"):

@@ -124,7 +124,14 @@ def test_errors() -> None:
         fe.brier_score([0, 0, 0], p * np.array([[1], [2], [1]]), check=True)
     with pytest.raises(ValueError, match=r"prob: element 1 is 1\.5: it must lie in \[0, 1\]"):
         fe.brier_score([0, 1], [0.5, 1.5], check=True)
-    with pytest.raises(ValueError, match="target holds integers above 1"):
+    with pytest.raises(ValueError, match="target holds integers above 1, such as 2: probab"):
         fe.brier_score([0, 2], [0.5, 0.5])
+    with pytest.raises(ValueError, match="prob holds integers above 1, such as 3: probabilities"):
+        fe.brier_score([1, 0], np.array([[3, 0], [0, 1]]))
+    for axis in (None, (0, 1)):
+        with pytest.raises(TypeError, match="axis must be an int, not"):
+            fe.brier_score([1, 0], [[0.5, 0.5], [0.5, 0.5]], axis=axis)  # type: ignore[arg-type]
+    with pytest.raises(np.exceptions.AxisError):
+        fe.brier_score([0.5, 0.5], [0.2, 0.8], axis=5)
     with pytest.warns(RuntimeWarning, match="brier_score"):
         assert np.isnan(fe.brier_score([1, 0], [[0.5, 0.5], [-0.5, 1.5]])).tolist() == [False, True]
