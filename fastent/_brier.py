@@ -107,7 +107,9 @@ def brier_score(
         raise TypeError(f"axis must be an int, not {axis!r}")
     position = normalize_axis_index(axis, max(given.ndim, 1))
     _check_counts(given, "prob")
-    if true.ndim < given.ndim and (true.dtype.kind in "biu" or true.ndim == given.ndim - 1):
+    rows = given.shape[:position] + given.shape[position + 1 :]
+    integers = true.dtype.kind in "biu"
+    if true.ndim < given.ndim and (integers or true.shape == rows):
         check_label_shape(true, given, position, "target", "prob")
         settings = (keepdims, reduction, weight, out, check, return_weight)
         return _of_labels(true, given, position, *settings)

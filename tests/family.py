@@ -42,7 +42,13 @@ FAMILY: dict[str, Callable[..., Any]] = {
 }
 """Each takes p, q and the keywords of row measures."""
 
-SAMPLE = ("total_variation_distance", "js_divergence normalize", "renyi_divergence")
+SAMPLE = (
+    "total_variation_distance",
+    "js_divergence",
+    "brier_score",
+    "hellinger_distance normalize",
+    "renyi_divergence",
+)
 """One of each way in which they are made, for tables that are long without them."""
 
 WITHOUT_BASE = (
