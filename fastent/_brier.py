@@ -2,7 +2,7 @@
 
 from functools import partial
 from numbers import Integral
-from typing import Any
+from typing import Any, TypeGuard
 
 import numpy as np
 from numpy.lib.array_utils import normalize_axis_index
@@ -13,6 +13,7 @@ from fastent._check import check_rows, check_unit
 from fastent._labels import check_label_shape, check_labels, row_weights
 from fastent._lazy import call_lazily, is_lazy, lazy_operands
 from fastent._plan import (
+    Axis,
     Rows,
     check_out,
     check_reduction,
@@ -34,7 +35,7 @@ def brier_score(
     target: Any,
     prob: Any,
     *,
-    axis: int = -1,
+    axis: Axis = -1,
     keepdims: bool = False,
     out: Array | None = None,
     reduction: str = "none",
@@ -55,8 +56,8 @@ def brier_score(
     prob : array_like
         Predicted probabilities of the classes along `axis`; or of class 1, if it is 1-D or 0-D and
         `target` has its shape.
-    axis : int
-        Along which the classes lie.
+    axis : int, tuple of int or None
+        Along which the classes lie; beside class indices an int.
     keepdims : bool
         Leave the classes' axis in the result, with length 1.
     out : ndarray, optional
@@ -103,13 +104,11 @@ def brier_score(
     true = target if is_lazy(target) else as_array(target, "target")
     given = prob if is_lazy(prob) else as_array(prob, "prob")
     check_dtype(given.dtype, "prob")
-    if not isinstance(axis, Integral):
-        raise TypeError(f"axis must be an int, not {axis!r}")
-    position = normalize_axis_index(axis, max(given.ndim, 1))
     _check_counts(given, "prob")
-    rows = given.shape[:position] + given.shape[position + 1 :]
-    integers = true.dtype.kind in "biu"
-    if true.ndim < given.ndim and (integers or true.shape == rows):
+    position = normalize_axis_index(axis, max(given.ndim, 1)) if _is_index(axis) else None
+    if true.ndim < given.ndim and (true.dtype.kind in "biu" or _one_a_row(true, given, position)):
+        if position is None:
+            raise TypeError(f"axis must be an int beside class indices, not {axis!r}")
         check_label_shape(true, given, position, "target", "prob")
         settings = (keepdims, reduction, weight, out, check, return_weight)
         return _of_labels(true, given, position, *settings)
@@ -132,6 +131,19 @@ def brier_score(
         check and not elements,
         return_weight,
     )
+
+
+def _is_index(axis: Axis) -> TypeGuard[int]:
+    """Whether this is one axis."""
+    return isinstance(axis, Integral)
+
+
+def _one_a_row(target: Any, prob: Any, position: int | None) -> bool:
+    """Whether a target has the shape of class indices."""
+    if position is None:
+        return False
+    rows = prob.shape[:position] + prob.shape[position + 1 :]
+    return bool(target.shape == rows)
 
 
 def _check_counts(array: Any, name: str) -> None:

@@ -129,8 +129,8 @@ def test_errors() -> None:
     with pytest.raises(ValueError, match="prob holds integers above 1, such as 3: probabilities"):
         fe.brier_score([1, 0], np.array([[3, 0], [0, 1]]))
     for axis in (None, (0, 1)):
-        with pytest.raises(TypeError, match="axis must be an int, not"):
-            fe.brier_score([1, 0], [[0.5, 0.5], [0.5, 0.5]], axis=axis)  # type: ignore[arg-type]
+        with pytest.raises(TypeError, match="axis must be an int beside class indices, not"):
+            fe.brier_score([1, 0], [[0.5, 0.5], [0.5, 0.5]], axis=axis)
     with pytest.raises(np.exceptions.AxisError):
         fe.brier_score([0.5, 0.5], [0.2, 0.8], axis=5)
     with pytest.warns(RuntimeWarning, match="brier_score"):
