@@ -46,9 +46,9 @@ static void NAME(softmax, finish)(const fe_state *state, size_t rows, const fe_p
     const m64 far = logits_far(row.largest, &unit);
     const g64 k = logits_exponent(row.largest, far, &unit);
     const pair64 inverse = NAME(softmax, inverse)(&row, k, far, &unit);
-    const g64 nan = g64_set(__builtin_nan(""));
+    const g64 nan = g64_set(__builtin_nan("")); /* alone: the low part's may have another sign */
     g64_store(state->part[FE_HIGH] + r, g64_select(end.nothing, nan, inverse.high));
-    g64_store(state->part[FE_LOW] + r, inverse.low);
+    g64_store(state->part[FE_LOW] + r, g64_select(end.nothing, g64_set(0), inverse.low));
     g64_store(state->part[FE_COUNT] + r, k);
   }
 }

@@ -58,7 +58,8 @@ INLINE void NAME(gradient, store)(const fe_state *state, size_t r, const NAME(lo
   const g64 high = g64_two_product(inverse.high, by, &residual);
   const m64 bad = m64_or(end->nothing, m64_not(g64_equal(end->sum, end->sum)));
   g64_store(state->part[FE_HIGH] + r, g64_select(bad, nan, high));
-  g64_store(state->part[FE_LOW] + r, g64_fma(inverse.low, by, residual));
+  g64_store(state->part[FE_LOW] + r,
+            g64_select(bad, g64_set(0), g64_fma(inverse.low, by, residual)));
   g64_store(state->part[FE_COUNT] + r, k);
   g64_store(state->part[FE_DISTANCE_HIGH] + r, g64_mul(share, scale));
   g64_store(state->part[FE_DISTANCE_LOW] + r, g64_select(bad, nan, g64_mul(at_label, scale)));
