@@ -46,12 +46,14 @@ FLAGS = [
 if "clang" not in os.environ.get("CC", "gcc"):
     FLAGS.append("-fno-schedule-insns2")
 LINK: list[str] = []
-if os.environ.get("FASTENT_DEBUG"):
-    FLAGS += ["-O0", "-g"]
 if os.environ.get("FASTENT_SANITIZE"):
     SANITIZERS = ["-fsanitize=address,undefined", "-fno-omit-frame-pointer", "-g"]
     FLAGS += SANITIZERS
     LINK += SANITIZERS
+elif os.environ.get("FASTENT_DEBUG"):
+    FLAGS += ["-O0", "-g"]
+else:
+    FLAGS.append("-g0")  # Python's own flags ask for it: three quarters of the file, a fifth of the time
 
 ISA_FLAGS = "; ".join(f"{isa}: {' '.join(flags) or 'none'}" for isa, flags in ISAS.items())
 

@@ -15,7 +15,7 @@ typedef struct {
 } pair64;
 
 /* a * b = product + residual, exactly (barring overflow of the split above 2^996). */
-INLINE g64 g64_two_product(g64 a, g64 b, g64 *residual) {
+HEAVY g64 g64_two_product(g64 a, g64 b, g64 *residual) {
   const g64 product = g64_mul(a, b);
 #if FE_FMA
   *residual = g64_fms(a, b, product);

@@ -48,9 +48,11 @@ typedef struct fe_params {
   double order; /* of Renyi's and Tsallis' measures; or what is added to every share */
 } fe_params;
 
-/* What entries of a normalised row are divided by: a power of two to multiply entry and sum with,
- * that keeps the rest in range; the sum so scaled, high and low; 1/high. */
-#define FE_INVERSE 4
+/* What entries of normalised rows are divided by: a power of two to multiply entry and sum with,
+ * that keeps the rest in range; the sum so scaled, high and low; 1/high. Number k of row r is at
+ * k * FE_BLOCK_ROWS + r. */
+#define FE_BLOCK_ROWS 512
+#define FE_INVERSE (4 * FE_BLOCK_ROWS)
 
 /* Where to fetch from ahead of time: while entry k of a block is worked on, next + k * size. */
 typedef struct fe_ahead {
@@ -72,7 +74,7 @@ typedef struct fe_block {
   size_t row_length, column; /* of the whole row, of which this block may be a piece; its first */
   /* of what has been copied to the block, where the next one comes from */
   fe_ahead ahead[FE_OPERANDS];
-  const double *inverse[2]; /* NULL, or FE_INVERSE numbers a row, see above */
+  const double *inverse[2]; /* NULL, or FE_INVERSE numbers, see above */
   void *kept;               /* NULL, or what accumulate leaves for spread; logits_spread.h */
 } fe_block;
 
@@ -118,7 +120,6 @@ typedef void (*fe_combine)(const fe_state *state, const fe_state *more, size_t r
  * what depends on the row's label. Of measures with as many results as entries, into what
  * fe_spread needs, in the states; a gradient's one result a row is a double too, and is left out
  * where there is no `out`. */
-#define FE_BLOCK_ROWS 512
 #define FE_RESULTS 6
 typedef void (*fe_finish)(const fe_state *state, size_t rows, const fe_params *params, void *out);
 /* The results of each entry of a block, from finished states, and from what is kept of it: rows of

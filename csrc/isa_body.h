@@ -8,7 +8,7 @@
 #include "shares.h"
 #include "sum.h"
 #include "watch.h"
-#include "powers.h"
+#include "powers_quick.h"
 
 #if defined(__FAST_MATH__)
 #error "fastent's accuracy needs IEEE arithmetic: build without -ffast-math (look at CFLAGS)"

@@ -79,7 +79,7 @@ INLINE double powers_largest(g64 logs) {
 
 /* p (e^(e l) - 1)/e; e = 0: p l. Where e^(e l) overflows p may be small: two roots are multiplied
  * with it, one after the other. */
-INLINE g64 powers_change(g64 p, g64 l, double e) {
+HEAVY g64 powers_change(g64 p, g64 l, double e) {
   if (e == 0) return g64_mul(p, l);
   const g64 el = g64_mul(l, g64_set(e));
   const g64 root = g64_exp_pair(g64_mul(el, g64_set(0.5)), g64_set(0));
@@ -102,7 +102,7 @@ INLINE void powers_add(powers *leaf, const double *y, size_t count) {
 }
 
 /* log(p/q) of p, q > 0 whose difference is known better than from both. */
-INLINE g64 powers_log_ratio(g64 p, g64 q, g64 difference) {
+HEAVY g64 powers_log_ratio(g64 p, g64 q, g64 difference) {
   const g64 small = g64_set(0x1p-900), one = g64_set(1), zero = g64_set(0);
   const m64 tiny_p = g64_less(p, small), tiny_q = g64_less(q, small);
   const g64 up_p = g64_select(tiny_p, g64_set(0x1p120), one);
@@ -156,7 +156,7 @@ static inline void powers_combine(const fe_state *state, const fe_state *more, s
 
 /* log(sum p^a / sum p)/e of finished sums, or what it is in the limits of order 1 and infinity; 0
  * of a row without a positive entry, of which there are no shares. */
-INLINE g64 powers_log(const fe_state *state, size_t r, const fe_params *params) {
+HEAVY g64 powers_log(const fe_state *state, size_t r, const fe_params *params) {
   const double e = params->order - 1;
   const int shares = (params->flags & FE_NORMALIZE) != 0;
   const g64 zero = g64_set(0), unit = g64_set(POWERS_UNIT), half = g64_set(0.5);

@@ -21,8 +21,10 @@
  * `begin` and `end` (its sum) to go with it. SHORTCUT, where defined, is tried first: it sums a
  * leaf of a common kind, or returns 0. Where WEIGHTED is defined the term is made here from
  * `factor` (1: -p * factor, seldom above HEAD_START; 0: factor), and short rows are worked on many
- * at a time. Where SQUARES is defined, terms are as the squares of what differs: of floats they may
- * be subnormal, or nothing, where the entries are not, and a sum that small is made anew in double.
+ * at a time. LEAST_SHARE, where defined, says which sums of normalised rows may be made of rounded
+ * shares (reduce_shares.h). Where SQUARES is defined, terms are as the squares of what differs: of
+ * floats they may be subnormal, or nothing, where the entries are not, and a sum that small is made
+ * anew in double.
  */
 
 #define ROW(part) NAME(MEASURE, part)
@@ -45,6 +47,7 @@
 #include "reduce_columns.h"
 #endif
 #endif
+#include "reduce_shares.h"
 
 enum {
 #if FAST && defined(WEIGHTED)
@@ -69,15 +72,21 @@ static unsigned ROW(accumulate)(const fe_block *block, const fe_params *params,
   if (block->step[0] != 0) return ROW(long_columns)(block, params, high, low);
   if (block->row_length <= FE_SHORT && !normalize) return ROW(short_rows)(block, params, high, low);
 #endif
+  if (block->row_length <= FE_SHORT && (normalize || !FAST))
+    return ROW(short_shares)(block, params, high, low);
   for (size_t r = 0; r < block->rows; r++) {
     const ptrdiff_t row = (ptrdiff_t)r;
     const real *p = (const void *)((const char *)block->operand[0] + row * block->stride[0]);
     const real *q = OPERANDS == 1
                         ? p
                         : (const void *)((const char *)block->operand[1] + row * block->stride[1]);
-    const double *inverse_p = normalize ? block->inverse[0] + FE_INVERSE * r : NULL;
-    const double *inverse_q =
-        normalize && OPERANDS == 2 ? block->inverse[1] + FE_INVERSE * r : inverse_p;
+    const double *inverse_p = normalize ? block->inverse[0] + r : NULL;
+    const double *inverse_q = normalize && OPERANDS == 2 ? block->inverse[1] + r : inverse_p;
+#ifdef LEAST_SHARE
+    if (normalize && ROW(least)() < __builtin_inf() &&
+        ROW(row_quick)(p, q, n, inverse_p, inverse_q, params, &status, high + r, low + r))
+      continue;
+#endif
     for (size_t i = 0; i < n; i += FE_LEAF) {
       const size_t count = n - i < FE_LEAF ? n - i : FE_LEAF;
 #if FAST
@@ -115,4 +124,7 @@ static unsigned ROW(accumulate)(const fe_block *block, const fe_params *params,
 #undef PAD
 #undef PADDED
 #undef SQUARES
+#undef LEAST_SHARE
+#undef QUICK
+#undef ADDED
 #undef WATCH_LIMIT

@@ -1,26 +1,48 @@
 /* reduce_careful.h - part of reduce.h: the complete form of a leaf, for every input, and what rows
  * of special entries or tiny sums need. */
 
+/* Adds the terms of a group; y is q's where there are two operands. */
+INLINE void ROW(group_careful)(sum64 *sum, g64 x, g64 y, const divisor64 *by_p,
+                               const divisor64 *by_q, double scale, const fe_params *params,
+                               unsigned *status) {
+  const pair64 a = share64(x, by_p);
+#if OPERANDS == 2
+  const pair64 b = share64(y, by_q);
+  const g64 difference = share64_difference(x, y, a, b, by_p, by_q);
+  const entry64 entry = {a, b, difference, g64_set(scale)};
+#else
+  (void)y, (void)by_q;
+  const entry64 entry = {a, a, g64_set(0), g64_set(scale)};
+#endif
+  CAREFUL_NAME(MEASURE)(sum, &entry, params, status);
+}
+
 static unsigned ROW(leaf_careful)(const real *p, const real *q, size_t count,
                                   const double *inverse_p, const double *inverse_q, double scale,
                                   const fe_params *params, double *high, double *low) {
+  const divisor64 by_p = divisor64_of_row(inverse_p), by_q = divisor64_of_row(inverse_q);
   unsigned status = 0;
   sum64 sum = {g64_set(0), g64_set(0)};
   for (size_t i = 0; i < count; i += FE_LANES) {
     const g64 x = LOAD_WIDE_UP_TO(p + i, count - i, 0);
-    const pair64 a = share64(x, inverse_p);
-#if OPERANDS == 2
-    const g64 y = LOAD_WIDE_UP_TO(q + i, count - i, PAD);
-    const pair64 b = share64(y, inverse_q);
-    const g64 difference = share64_difference(x, y, a, b, inverse_p, inverse_q);
-    const entry64 entry = {a, b, difference, g64_set(scale)};
-#else
-    (void)q, (void)inverse_q;
-    const entry64 entry = {a, a, g64_set(0), g64_set(scale)};
-#endif
-    CAREFUL_NAME(MEASURE)(&sum, &entry, params, &status);
+    const g64 y = OPERANDS == 1 ? x : LOAD_WIDE_UP_TO(q + i, count - i, PAD);
+    ROW(group_careful)(&sum, x, y, &by_p, &by_q, scale, params, &status);
   }
   sum64_collect(&sum, high, low);
+  return status;
+}
+
+/* The sums of sixteen short rows, a lane each. */
+static unsigned ROW(lanes_careful)(const real *x, const real *y, size_t n, const divisor64 *by_p,
+                                   const divisor64 *by_q, const fe_params *params, sum64 *sum) {
+  unsigned status = 0;
+  *sum = (sum64){g64_set(0), g64_set(0)};
+  for (size_t j = 0; j < n; j++) {
+    const g64 a = LOAD_WIDE(x + FE_LANES * j);
+    const g64 b = OPERANDS == 1 ? a : LOAD_WIDE(y + FE_LANES * j);
+    ROW(group_careful)(sum, a, b, by_p, by_q, 1, params, &status);
+  }
+  sum64_short_end(sum, 0);
   return status;
 }
 

@@ -1,49 +1,77 @@
-/* shares.h - entries divided by the sum of their row, as pairs, and differences of such.
- *
- * `inverse` holds FE_INVERSE numbers (fastent.h); NULL stands for a sum of 1.
- */
+/* shares.h - entries divided by the sum of their row, as pairs, and differences of such. */
 #ifndef FE_SHARES_H
 #define FE_SHARES_H
 
 #include "exact.h"
+#include "fastent.h"
+
+/* What a group of entries is divided by: of one row, or of sixteen, a lane each (FE_INVERSE in
+ * fastent.h says what these numbers are); or `nothing`, if rows are used as they are. */
+typedef struct {
+  int nothing;
+  g64 scale, sum, low, inverse;
+} divisor64;
+
+/* `inverse` is NULL, or points to the row's first number. */
+INLINE divisor64 divisor64_of_row(const double *inverse) {
+  if (inverse == NULL) return (divisor64){1, g64_set(1), g64_set(1), g64_set(0), g64_set(1)};
+  return (divisor64){0, g64_set(inverse[0]), g64_set(inverse[FE_BLOCK_ROWS]),
+                     g64_set(inverse[2 * FE_BLOCK_ROWS]), g64_set(inverse[3 * FE_BLOCK_ROWS])};
+}
+
+/* Of so many rows from there on, at most sixteen; lanes without one are divided by 1. */
+INLINE divisor64 divisor64_of_rows(const double *inverse, size_t rows) {
+  double lanes[4][FE_LANES];
+  if (inverse == NULL) return divisor64_of_row(NULL);
+  for (size_t k = 0; k < 4; k++)
+    for (size_t r = 0; r < FE_LANES; r++)
+      lanes[k][r] = r < rows ? inverse[k * FE_BLOCK_ROWS + r] : k != 2;
+  return (divisor64){0, g64_load(lanes[0]), g64_load(lanes[1]), g64_load(lanes[2]),
+                     g64_load(lanes[3])};
+}
 
 /* p / sum, exactly 1 where p is the sum. */
-INLINE pair64 share64(g64 p, const double *inverse) {
-  if (inverse == NULL) return (pair64){p, g64_set(0)};
-  const g64 x = g64_mul(p, g64_set(inverse[0])), sum = g64_set(inverse[1]);
+HEAVY pair64 share64(g64 p, const divisor64 *by) {
+  if (by->nothing) return (pair64){p, g64_set(0)};
+  const g64 x = g64_mul(p, by->scale);
   pair64 a;
   g64 residual;
-  a.high = g64_div(x, sum);
-  const g64 product = g64_two_product(a.high, sum, &residual);
-  const g64 rest =
-      g64_sub(g64_sub(g64_sub(x, product), residual), g64_mul(a.high, g64_set(inverse[2])));
-  a.low = g64_mul(rest, g64_set(inverse[3]));
+  a.high = g64_div(x, by->sum);
+  const g64 product = g64_two_product(a.high, by->sum, &residual);
+  const g64 rest = g64_sub(g64_sub(g64_sub(x, product), residual), g64_mul(a.high, by->low));
+  a.low = g64_mul(rest, by->inverse);
   return a;
+}
+
+/* The same, rounded: wrong by at most 3/2 of a unit, for 1/sum is by 1. */
+INLINE g64 share64_rounded(g64 p, const divisor64 *by) {
+  return g64_mul(g64_mul(p, by->scale), by->inverse);
 }
 
 /* p/P - q/Q of shares a and b. Where p and q are close, so are P and Q, and with e = p - q,
  * E = P - Q, both exact,
  *     p/P - q/Q = (e P - p E) / (P Q)
  * keeps the digits that two quotients lose. */
-INLINE g64 share64_difference(g64 p, g64 q, pair64 a, pair64 b, const double *inverse_p,
-                              const double *inverse_q) {
+HEAVY g64 share64_difference(g64 p, g64 q, pair64 a, pair64 b, const divisor64 *by_p,
+                             const divisor64 *by_q) {
   const g64 direct = g64_add(g64_sub(a.high, b.high), g64_sub(a.low, b.low));
-  if (inverse_p == NULL || inverse_p[0] != inverse_q[0]) return direct;
-  double rest;
-  const double sums = fe_two_sum(inverse_p[1], -inverse_q[1], &rest);
-  rest += inverse_p[2] - inverse_q[2];
-  const g64 x = g64_mul(p, g64_set(inverse_p[0])), y = g64_mul(q, g64_set(inverse_p[0]));
+  if (by_p->nothing) return direct;
+  g64 rest;
+  const g64 sums = g64_two_sum(by_p->sum, g64_sub(g64_set(0), by_q->sum), &rest);
+  rest = g64_add(rest, g64_sub(by_p->low, by_q->low));
+  const g64 x = g64_mul(p, by_p->scale), y = g64_mul(q, by_p->scale);
   const g64 e = g64_sub(x, y);
   g64 low_1, low_2, low_3;
-  const g64 high_1 = g64_two_product(e, g64_set(inverse_p[1]), &low_1);
-  const g64 high_2 = g64_two_product(x, g64_set(sums), &low_2);
-  low_1 = g64_add(low_1, g64_mul(e, g64_set(inverse_p[2])));
-  const g64 high_3 = g64_two_product(x, g64_set(rest), &low_3);
+  const g64 high_1 = g64_two_product(e, by_p->sum, &low_1);
+  const g64 high_2 = g64_two_product(x, sums, &low_2);
+  low_1 = g64_add(low_1, g64_mul(e, by_p->low));
+  const g64 high_3 = g64_two_product(x, rest, &low_3);
   const g64 low = g64_sub(low_1, g64_add(low_2, low_3));
   const g64 product = g64_add(g64_sub(g64_sub(high_1, high_2), high_3), low);
-  const g64 exact = g64_mul(product, g64_set(inverse_p[3] * inverse_q[3]));
+  const g64 exact = g64_mul(product, g64_mul(by_p->inverse, by_q->inverse));
   const g64 half = g64_set(0.5), two = g64_set(2);
-  const m64 close = m64_and(g64_less(g64_mul(x, half), y), g64_less(y, g64_mul(x, two)));
+  m64 close = m64_and(g64_less(g64_mul(x, half), y), g64_less(y, g64_mul(x, two)));
+  close = m64_and(close, g64_equal(by_p->scale, by_q->scale));
   return g64_select(close, exact, direct);
 }
 

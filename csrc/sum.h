@@ -37,7 +37,7 @@ typedef struct {
 /* ---- scaling --------------------------------------------------------------------------------- */
 
 /* (y.high + y.low) * scale, rounded once. An infinite y.high passes. */
-INLINE g64 g64_scale_sum(pair64 y, const fe_params *params) {
+HEAVY g64 g64_scale_sum(pair64 y, const fe_params *params) {
   g64 residual;
   const g64 scale = g64_set(params->scale_high);
   const g64 product = g64_two_product(y.high, scale, &residual);
@@ -200,7 +200,7 @@ INLINE sum_q64 sum64_quarter(const sum64 *s) {
 }
 
 /* Adds all lanes of s to (*high, *low). */
-INLINE void sum64_collect(const sum64 *s, double *high, double *low) {
+HEAVY void sum64_collect(const sum64 *s, double *high, double *low) {
   const sum_q64 four = sum64_quarter(s);
   double h0 = four.sum[0], l0 = four.residual[0], h1 = four.sum[1], l1 = four.residual[1];
   fe_add(&h0, &l0, four.sum[2], four.residual[2]);

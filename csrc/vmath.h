@@ -52,7 +52,7 @@ INLINE g64 g64_split_subnormal(g64 x, g64 *n) {
 INLINE g64 g64_polynomial(g64 z, const double *table, const int count){HORNER(g64, z, table, count)}
 
 /* n log 2 + log m in nats, n + log2 m in bits. About 1.3 ulp, 1.8 without FMA. */
-INLINE g64 g64_log_reduced(g64 m, g64 n, const unsigned bits) {
+HEAVY g64 g64_log_reduced(g64 m, g64 n, const unsigned bits) {
   const g64 f = g64_sub(m, g64_set(1));
   const g64 s = g64_div(f, g64_add(m, g64_set(1)));
   const g64 z = g64_mul(s, s);
@@ -83,7 +83,7 @@ INLINE g64 g64_log_full(g64 x, const unsigned bits) {
  * 0x1.5f15f982dbd6dp-1 (without FMA 0.611). M form of the logarithm,
  *     log m = f - h/2 + s (h/2 + z R),   h = f^2,
  * with f, h/2 and the first of the two pieces of n log 2 added exactly. */
-INLINE pair64 g64_log_pair(g64 x) {
+HEAVY pair64 g64_log_pair(g64 x) {
   g64 n, lost[3];
   const g64 m = g64_split_subnormal(x, &n);
   const g64 f = g64_sub(m, g64_set(1));
@@ -113,7 +113,7 @@ INLINE pair64 g64_log_pair_full(g64 x) {
 
 /* log(1 + x + low) as a pair, for x > -1 and |low| << x. With y = 1 + x rounded and c what that
  * dropped, it is log y + (c + low)/y up to ((c + low)/y)^2. */
-INLINE pair64 g64_log1p_pair(g64 x, g64 low) {
+HEAVY pair64 g64_log1p_pair(g64 x, g64 low) {
   g64 c;
   const g64 y = g64_two_sum(g64_set(1), x, &c);
   const pair64 log_y = g64_log_pair(y);
@@ -122,7 +122,7 @@ INLINE pair64 g64_log1p_pair(g64 x, g64 low) {
 
 /* log(1 + x) for all x: -inf at -1, NaN below. Bound 0.85 ulp, worst known 0.660 at
  * -0x1.9fffb4d05fccap-53. */
-INLINE g64 g64_log1p(g64 x) {
+HEAVY g64 g64_log1p(g64 x) {
   const g64 one = g64_set(1), zero = g64_set(0), infinity = g64_set(__builtin_inf());
   const g64 y = g64_add(one, x);
   const pair64 log_y = g64_log1p_pair(x, zero);
@@ -161,7 +161,7 @@ INLINE g64 g64_scale_binary(g64 y, g64 k) {
 /* e^(x + low) = (y.high + y.low) 2^k for |low| << 1, all x but NaN (of 710 and more, and -880 and
  * less, those of 710 and -880): not rounded, since 1 + r is kept with its residual. e^-880 is 0 as
  * a double, and still is times 2^127, the largest weight of a class. */
-INLINE pair64 g64_exp_parts_pair(g64 x, g64 low, g64 *k) {
+HEAVY pair64 g64_exp_parts_pair(g64 x, g64 low, g64 *k) {
   const g64 inside = g64_max(g64_min(x, g64_set(710)), g64_set(-880)); /* NaN goes to 710 */
   const pair64 r = g64_exp_reduce(inside, low, k);
   g64 residual;
@@ -177,14 +177,14 @@ INLINE g64 g64_exp_parts(g64 x, g64 low, g64 *k) {
 
 /* The same as one number: inf above 709.78, 0 below -745. Bound 0.85 ulp; subnormal results,
  * rounded twice, have the worst known: 0.759 at -0x1.625627ac53592p+9. */
-INLINE g64 g64_exp_pair(g64 x, g64 low) {
+HEAVY g64 g64_exp_pair(g64 x, g64 low) {
   g64 k;
   const g64 y = g64_exp_parts(x, low, &k);
   return g64_scale_binary(y, k);
 }
 
 /* e^x where it is a normal number: no clamps, and 2^k by adding k to the exponent. 1 ulp. */
-INLINE g64 g64_exp_normal(g64 x) {
+HEAVY g64 g64_exp_normal(g64 x) {
   const g64 magic = g64_set(0x1.8p52);
   const g64 shifted = g64_fma(x, g64_set(FE_INVERSE_LN2), magic), k = g64_sub(shifted, magic);
   const g64 r_high = g64_sub(x, g64_mul(k, g64_set(FE_LN2_HIGH))); /* exact */
@@ -197,7 +197,7 @@ INLINE g64 g64_exp_normal(g64 x) {
 /* e^x - 1 for all x, = 2^k ((1 - 2^-k) + r + r^2/2 + rest), |rest| < 0.008. Where k = 1 the bracket
  * cancels r, so both are added exactly, and r^2/2 too. Bound 0.85 ulp, worst known 0.582 at
  * 0x1.63bcb77c348dp-2 (without FMA 0.593). */
-INLINE g64 g64_expm1(g64 x) {
+HEAVY g64 g64_expm1(g64 x) {
   const g64 inside = g64_max(g64_min(x, g64_set(710)), g64_set(-40)); /* below: -1 */
   g64 k, lost[4];
   const pair64 r = g64_exp_reduce(inside, g64_set(0), &k);
@@ -217,7 +217,7 @@ INLINE g64 g64_expm1(g64 x) {
 /* p 2^-k with k the exponent of p/q, rounded towards 0 from 3/4 up: p' / q stays within
  * (4/7, 7/4), and k = 0 while p and q differ by less than 3/4 of a binade. Normal p and q; a zero
  * counts as 2^-1023. */
-INLINE g64 g64_ratio_split(g64 p, g64 q, g64 *k) {
+HEAVY g64 g64_ratio_split(g64 p, g64 q, g64 *k) {
   const g64 quarter_up = g64_bits(1ull << 50); /* floor(d + 1/4) for d >= 0 */
   const g64 quarter_down = g64_bits((1ull << 52) - 1 - (1ull << 51)); /* ceil(d - 1/4) for d < 0 */
   const g64 d = g64_bits_sub(p, q);
@@ -240,7 +240,7 @@ INLINE g64 g64_ratio_split_below(g64 p, g64 q, g64 *k) {
 }
 
 /* (log(p'/q) - 2 v) / v for v = (p' - q)/(p' + q), |v| <= 3/11, w = v^2. */
-INLINE g64 g64_ratio_tail(g64 w) { return g64_mul(w, g64_polynomial(w, FE_RATIO_F64, 8)); }
+HEAVY g64 g64_ratio_tail(g64 w) { return g64_mul(w, g64_polynomial(w, FE_RATIO_F64, 8)); }
 
 /* ---- float32: only where the machine has FMA; elsewhere floats are computed as doubles ---------
  */

@@ -304,15 +304,17 @@ cdef void invert(const double *high, const double *low, Py_ssize_t rows,
     cdef double scale, total
     cdef int exponent
     for r in range(rows):
-        exponent = 0
-        if high[r] != 0 and fabs(high[r]) < INFINITY:
-            frexp(high[r], &exponent)
+        scale = 1
         total = high[r] if 0 < fabs(high[r]) < INFINITY else NAN
-        scale = ldexp(1.0, -200 * <int> lrint(exponent / 200.0))  # leaves it within 2^-100 .. 2^100
-        inverse[FE_INVERSE * r] = scale
-        inverse[FE_INVERSE * r + 1] = total * scale
-        inverse[FE_INVERSE * r + 2] = low[r] * scale
-        inverse[FE_INVERSE * r + 3] = 1 / inverse[FE_INVERSE * r + 1]
+        if not 1e-30 < total < 1e30:  # the scale leaves it within 2^-100 .. 2^100
+            exponent = 0
+            if total == total:
+                frexp(total, &exponent)
+            scale = ldexp(1.0, -200 * <int> lrint(exponent / 200.0))
+        inverse[r] = scale
+        inverse[FE_BLOCK_ROWS + r] = total * scale
+        inverse[2 * FE_BLOCK_ROWS + r] = low[r] * scale
+        inverse[3 * FE_BLOCK_ROWS + r] = 1 / (total * scale)
 
 
 cdef double read_one(const View *view, const char *data, const Work *work) noexcept nogil:

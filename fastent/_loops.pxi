@@ -13,7 +13,7 @@ cdef int rows_loop(const fe_measure *table, const fe_measure *measure, const Wor
     cdef States states
     cdef fe_state state
     cdef double labels[FE_BLOCK_ROWS]
-    cdef double inverses[2][FE_INVERSE * FE_BLOCK_ROWS]
+    cdef double inverses[2][FE_INVERSE]
     cdef const double *inverse[2]
     cdef const double *none[2]
     cdef Py_ssize_t rows, r, in_run, column

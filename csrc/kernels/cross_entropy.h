@@ -51,4 +51,5 @@ INLINE MASK NAME(cross_entropy, special)(GROUP p, GROUP q, const fe_params *para
 #define HEAD_START 128 /* above the default floor of 100 */
 #define VARIANT(params, p, q, count) (((params)->flags & FE_BITS) != 0)
 #define WATCH_LIMIT(params) MIN_NORMAL
+#define LEAST_SHARE 0x1p-7 /* as entropy */
 #include "../reduce.h"

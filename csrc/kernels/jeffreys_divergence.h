@@ -72,10 +72,14 @@ INLINE MASK NAME(jeffreys_divergence, special)(GROUP p, GROUP q, const fe_params
 #define SQUARES 1
 #define VARIANT(params, p, q, count) 0
 #define WATCH_LIMIT JEFFREYS_LIMIT
+#define LEAST_SHARE 0x1p-4 /* d times sum (p + q) |log(p/q)| + 2 |p - q|: 5e-15 of it there */
 #include "../reduce.h"
 #undef JEFFREYS_LIMIT
 
 #define MEASURE population_stability_index
 #define OPERANDS 2
 #define FAST 0
+#define QUICK jeffreys_divergence
+#define ADDED(params) (params)->order
+#define LEAST_SHARE 0x1p-4
 #include "../reduce.h"

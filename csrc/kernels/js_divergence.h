@@ -60,4 +60,5 @@ INLINE MASK NAME(js_divergence, special)(GROUP p, GROUP q, const fe_params *para
 #define SQUARES 1
 #define VARIANT(params, p, q, count) 0
 #define WATCH_LIMIT(params) (4 * MIN_NORMAL)
+#define LEAST_SHARE 0x1p-6 /* d times sum p |log(p/m)| + q |log(q/m)|, over two: 3e-15 there */
 #include "../reduce.h"

@@ -32,13 +32,14 @@ INLINE unsigned NAME(renyi_divergence, leaf)(const real *p, const real *q, size_
   const g64 zero = g64_set(0), one = g64_set(1), infinity = g64_set(__builtin_inf());
   const g64 unit = g64_set(POWERS_UNIT), none = g64_sub(zero, infinity),
             nan = g64_set(__builtin_nan(""));
+  const divisor64 by_p = divisor64_of_row(inverse_p), by_q = divisor64_of_row(inverse_q);
   double logs[FE_LEAF];
   powers_sums sums = powers_begin();
   unsigned status = 0;
   for (size_t i = 0; i < count; i += FE_LANES) {
     const g64 x = LOAD_WIDE_UP_TO(p + i, count - i, 0), y = LOAD_WIDE_UP_TO(q + i, count - i, 0);
-    const pair64 a = share64(x, inverse_p), b = share64(y, inverse_q);
-    const g64 difference = share64_difference(x, y, a, b, inverse_p, inverse_q);
+    const pair64 a = share64(x, &by_p), b = share64(y, &by_q);
+    const g64 difference = share64_difference(x, y, a, b, &by_p, &by_q);
     const m64 negative = m64_or(g64_less(a.high, zero), g64_less(b.high, zero));
     if (m64_any(negative)) status |= FE_INVALID;
     const m64 kept = g64_less(zero, a.high), judged = g64_less(zero, b.high);
@@ -70,26 +71,9 @@ INLINE unsigned NAME(renyi_divergence, leaf)(const real *p, const real *q, size_
   return status;
 }
 
-static unsigned NAME(renyi_divergence, accumulate)(const fe_block *block, const fe_params *params,
-                                                   const fe_state *state) {
-  unsigned status = 0;
-  for (size_t r = 0; r < block->rows; r++) {
-    const ptrdiff_t at = (ptrdiff_t)r;
-    const char *p = (const char *)block->operand[0] + at * block->stride[0];
-    const char *q = (const char *)block->operand[1] + at * block->stride[1];
-    const double *inverse_p = block->inverse[0], *inverse_q = block->inverse[1];
-    if (inverse_p != NULL) inverse_p += FE_INVERSE * r, inverse_q += FE_INVERSE * r;
-    powers row = powers_load(state, r);
-    for (size_t i = 0; i < block->columns; i += FE_LEAF) {
-      const size_t left = block->columns - i;
-      status |= NAME(renyi_divergence, leaf)(
-          (const real *)(const void *)p + i, (const real *)(const void *)q + i,
-          left < FE_LEAF ? left : FE_LEAF, inverse_p, inverse_q, params, &row);
-    }
-    powers_store(state, r, &row);
-  }
-  return status;
-}
+#define MEASURE renyi_divergence
+#define OPERANDS 2
+#include "../powers_rows.h"
 
 static void NAME(renyi_divergence, finish)(const fe_state *state, size_t rows,
                                            const fe_params *params, void *out) {

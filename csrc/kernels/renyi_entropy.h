@@ -13,13 +13,14 @@
 INLINE unsigned NAME(renyi_entropy, leaf)(const real *p, size_t count, const double *inverse,
                                           const fe_params *params, powers *row) {
   const double order = params->order, e = order - 1;
+  const divisor64 by = divisor64_of_row(inverse);
   const g64 zero = g64_set(0), none = g64_set(-__builtin_inf()), nan = g64_set(__builtin_nan(""));
   const g64 unit = g64_set(POWERS_UNIT);
   double logs[FE_LEAF];
   powers_sums sums = powers_begin();
   unsigned status = 0;
   for (size_t i = 0; i < count; i += FE_LANES) {
-    const pair64 a = share64(LOAD_WIDE_UP_TO(p + i, count - i, 0), inverse);
+    const pair64 a = share64(LOAD_WIDE_UP_TO(p + i, count - i, 0), &by);
     const m64 negative = g64_less(a.high, zero), kept = g64_less(zero, a.high);
     if (m64_any(negative)) status |= FE_INVALID;
     const g64 x = g64_select(kept, a.high, g64_set(1));
@@ -38,24 +39,9 @@ INLINE unsigned NAME(renyi_entropy, leaf)(const real *p, size_t count, const dou
   return status;
 }
 
-static unsigned NAME(renyi_entropy, accumulate)(const fe_block *block, const fe_params *params,
-                                                const fe_state *state) {
-  unsigned status = 0;
-  for (size_t r = 0; r < block->rows; r++) {
-    const char *at = (const char *)block->operand[0] + (ptrdiff_t)r * block->stride[0];
-    const real *p = (const real *)(const void *)at;
-    const double *inverse = block->inverse[0];
-    if (inverse != NULL) inverse += FE_INVERSE * r;
-    powers row = powers_load(state, r);
-    for (size_t i = 0; i < block->columns; i += FE_LEAF) {
-      const size_t left = block->columns - i;
-      status |=
-          NAME(renyi_entropy, leaf)(p + i, left < FE_LEAF ? left : FE_LEAF, inverse, params, &row);
-    }
-    powers_store(state, r, &row);
-  }
-  return status;
-}
+#define MEASURE renyi_entropy
+#define OPERANDS 1
+#include "../powers_rows.h"
 
 static void NAME(renyi_entropy, finish)(const fe_state *state, size_t rows, const fe_params *params,
                                         void *out) {
