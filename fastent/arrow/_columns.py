@@ -28,7 +28,7 @@ def choose_columns(
     _check_alike(given, chosen)
     missing = [role for role in measure.required() if role not in chosen]
     if missing:
-        taken = [name for names, _ in chosen.values() for name in names]
+        taken = {name for names, _ in chosen.values() for name in names}
         chosen[missing[0]] = _by_default(schema, measure, missing, taken)
     order = [role for role in (*measure.operands, *COLUMN_OPTIONS) if role in chosen]
     return [_layout(schema, role, *chosen[role]) for role in order]
@@ -65,8 +65,9 @@ def _find(schema: pa.Schema, role: str, wanted: Any) -> tuple[list[str], bool]:
         raise TypeError(f"columns are chosen by name, a list of names or a pattern, not {wanted!r}")
     if not wanted:
         raise ValueError(f"the list of columns of {role} is empty")
+    known = set(schema.names)
     for name in wanted:
-        if name not in schema.names:
+        if name not in known:
             raise ValueError(f"there is no column {name!r}{nearest(name, schema.names)}")
     return [_single(schema, name) for name in wanted], False
 
@@ -81,7 +82,8 @@ def _single(schema: pa.Schema, name: str) -> str:
 
 def _match(schema: pa.Schema, pattern: str) -> list[str]:
     """Return the columns that a pattern matches, in their order; p_2 before p_10."""
-    found = [n for n in schema.names if fnmatchcase(n, pattern) and n not in _indices(schema)]
+    indices = _indices(schema)
+    found = [n for n in schema.names if fnmatchcase(n, pattern) and n not in indices]
     stars = _stars(pattern, found)
     if stars and all(star.isdecimal() for star in stars):
         found.sort(key=lambda name: int(_stars(pattern, [name])[0]))
@@ -120,7 +122,8 @@ def _by_default(
     there = ", ".join(f"{field.name} ({field.type})" for field in schema) or "none"
     if len(missing) > 1 or role in ("labels", "target"):
         raise ValueError(f"name the columns of {', '.join(missing)}: there are {there}")
-    free = [f for f in schema if f.name not in taken and f.name not in _indices(schema)]
+    indices = _indices(schema)
+    free = [f for f in schema if f.name not in taken and f.name not in indices]
     rows = [field for field in free if _holds_rows(field.type)]
     if len(rows) == 1:
         return [_single(schema, rows[0].name)], True

@@ -80,11 +80,13 @@ class Layout:
         """Return which rows are not null; None if all are there. Of several, all have to be."""
         if not self.parts:
             return valid(arrays[0])
-        masks = [valid(array) for array in arrays]
-        if any(mask is None for mask in masks):
-            return None
-        there = np.logical_or.reduce([mask for mask in masks if mask is not None])
-        return None if there.all() else there
+        some: Array | None = None
+        for array in arrays:
+            there = valid(array)
+            if there is None:
+                return None
+            some = there if some is None else np.logical_or(some, there, out=some)
+        return None if some is None or some.all() else some
 
     def fill(self, nulls: str) -> float | None:
         """Return what stands for a null entry, if anything does."""

@@ -32,12 +32,12 @@ Rows = Array | Ragged
 class Reader(Protocol):
     """What gives out rows."""
 
-    def rows(self, start: int, stop: int) -> Rows:
-        """Return these rows, of which there is one at least and none is null."""
+    def rows(self, start: int, stop: int, places: Array | None) -> Rows:
+        """Return these rows, or those at some places among them. No other is looked at."""
 
 
 class NullEntryError(Exception):
-    """A null within a row that is none: the row of a block, and what is null."""
+    """A null within a row that is none: which of the rows that were asked for, and what is null."""
 
     def __init__(self, row: int, what: str) -> None:
         super().__init__(row, what)
@@ -70,19 +70,21 @@ class FixedRows:
         self._values = numbers(array).reshape(rows, width)
         self._width = width
 
-    def rows(self, start: int, stop: int) -> Array:
-        """Return these rows."""
-        part = self._values[start:stop]
+    def rows(self, start: int, stop: int, places: Array | None) -> Array:
+        """Return rows."""
+        part = at(places, self._values[start:stop])
         for array, width in self._levels:
             there = valid(array, start * width, stop * width)
             if there is None or there.all():
                 continue
-            missing = np.repeat(~there.reshape(-1, width), self._width // width, axis=1)
+            missing = np.repeat(~at(places, there.reshape(-1, width)), self._width // width, axis=1)
+            if not missing.any():
+                continue
             if self._fill is None:
                 row, entry = (int(i) for i in np.argwhere(missing)[0])
                 raise NullEntryError(row, f"entry {entry} of column {self._column!r}")
             part = filled(part, missing, self._fill)
-        part = part.reshape(stop - start, *self._shape)
+        part = part.reshape(len(part), *self._shape)
         return part.transpose(self._order) if self._order else part
 
 
@@ -105,20 +107,29 @@ class ListRows:
         self._nulls = values if values.null_count else None
         self._values = numbers(values)
 
-    def rows(self, start: int, stop: int) -> Rows:
-        """Return these rows."""
-        places = self._offsets[start : stop + 1]
-        first, last = int(places[0]), int(places[-1])
+    def rows(self, start: int, stop: int, places: Array | None) -> Ragged:
+        """Return rows."""
+        offsets = self._offsets[start : stop + 1]
+        first, last = int(offsets[0]), int(offsets[-1])
+        offsets = offsets - first
         part = self._values[first:last]
         there = None if self._nulls is None else valid(self._nulls, first, last)
+        if places is not None:
+            lengths = np.diff(offsets)
+            offsets = np.concatenate([[0], np.cumsum(lengths[places], dtype=np.int64)])
+            if offsets[-1] < len(part):
+                kept = np.zeros(len(lengths), np.bool_)
+                kept[places] = True
+                entries = np.repeat(kept, lengths)
+                part, there = part[entries], None if there is None else there[entries]
         if there is not None and not there.all():
             if self._fill is None:
-                place = first + int(np.argmin(there))
-                row = int(np.searchsorted(places, place, "right")) - 1
-                entry = place - int(places[row])
+                place = int(np.argmin(there))
+                row = int(np.searchsorted(offsets, place, "right")) - 1
+                entry = place - int(offsets[row])
                 raise NullEntryError(row, f"entry {entry} of column {self._column!r}")
             part = filled(part, ~there, self._fill)
-        return Ragged(part, places - places[0])
+        return Ragged(part, offsets)
 
 
 class GatheredRows:
@@ -139,14 +150,15 @@ class GatheredRows:
             dtype = np.dtype(np.float64)  # integers have no infinity
         self._room = np.empty((len(arrays), min(block, len(arrays[0]))), dtype)
 
-    def rows(self, start: int, stop: int) -> Array:
-        """Return these rows, until the next are asked for."""
-        room = self._room[:, : stop - start]
+    def rows(self, start: int, stop: int, places: Array | None) -> Array:
+        """Return rows, until the next are asked for."""
+        room = self._room[:, : stop - start if places is None else len(places)]
         for line, values in zip(room, self._values, strict=True):
-            line[...] = values[start:stop]
+            line[...] = at(places, values[start:stop])
         first: tuple[int, str] | None = None
         for i, array in self._nulls:
             there = valid(array, start, stop)
+            there = None if there is None else at(places, there)
             if there is None or there.all():
                 continue
             if self._fill is None:
@@ -164,6 +176,11 @@ def inside(array: pa.Array) -> pa.Array:
     while isinstance(array, pa.ExtensionArray):
         array = array.storage
     return array.cast(pa.int8()) if pa.types.is_null(array.type) else array
+
+
+def at(places: Array | None, rows: Array) -> Array:
+    """Return the rows at some places, or all."""
+    return rows if places is None else rows.take(places, axis=0)
 
 
 def filled(part: Array, missing: Array, fill: float) -> Array:

@@ -90,7 +90,7 @@ class Lists:
 
     def put(self, start: int, stop: int, places: Array | None, part: Array, offsets: Any) -> None:
         """Take results: rows of one length, or a flat array beside its offsets."""
-        lengths = part.shape[1] if offsets is None else np.diff(offsets)
+        lengths = part.shape[1] if part.ndim == 2 else np.diff(offsets)
         self._lengths[start:stop][slice(None) if places is None else places] = lengths
         self._parts.append(part.reshape(-1))
 

@@ -147,23 +147,15 @@ class Scorer:
         for start in range(0, rows, max(step, 1)):
             stop = min(start + step, rows)
             kept = None if mask is None else mask[start:stop]
-            places, here, first, last = None, readers, start, stop
+            places = None
             if kept is not None and not kept.all():
-                # what lies under null rows is left out: it is never looked at
-                places = np.flatnonzero(kept)
+                places = np.flatnonzero(kept)  # what lies under null rows is never looked at
                 if len(places) == 0:
                     continue
-                chosen = pa.array(kept)
-                parts = [[a.slice(start, stop - start).filter(chosen) for a in g] for g in groups]
-                here = [
-                    layout.reader(arrays, self._nulls, step)
-                    for layout, arrays in zip(self._layouts, parts, strict=True)
-                ]
-                first, last = 0, len(places)
             operands = {}
-            for layout, reader in zip(self._layouts, here, strict=True):
+            for layout, reader in zip(self._layouts, readers, strict=True):
                 try:
-                    operands[layout.role] = reader.rows(first, last)
+                    operands[layout.role] = reader.rows(start, stop, places)
                 except NullEntryError as null:
                     row = null.row if places is None else int(places[null.row])
                     raise self._null_entry(layout, null.what, first_row + start + row) from None
