@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import pickle
 from collections.abc import Callable
 from typing import Any
 
@@ -305,6 +306,25 @@ def test_scorer() -> None:
         scorer.score(pa.record_batch({"p": fixed(P.astype("f4")), "y": LABELS}))
     with pytest.raises(ValueError, match="no column 'y'"):
         scorer.score(batch.select(["p"]))
+
+
+def test_a_scorer_travels() -> None:
+    """To other processes."""
+    table, named, _ = table_of((LABELS, X), {}, fixed)
+    scorer = Scorer(table.schema, "score_logits", *named, base=2)
+    batch = table.to_batches()[0]
+    assert pickle.loads(pickle.dumps(scorer)).score(batch).equals(scorer.score(batch))
+
+
+def test_warnings() -> None:
+    """What is no probability is NaN, with NumPy's warning, under the caller's errstate."""
+    data = pa.array([[0.5, 0.5], None, [1.5, -0.5]])
+    with pytest.warns(RuntimeWarning, match="invalid value encountered in entropy"):
+        got = score(data, "entropy", base=2)
+    assert got[:2].to_pylist() == [1, None]
+    assert np.isnan(got[2].as_py())
+    with np.errstate(invalid="raise"), pytest.raises(FloatingPointError):
+        score(data, "entropy")
 
 
 def test_many_threads_share_a_scorer() -> None:

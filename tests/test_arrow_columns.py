@@ -65,6 +65,9 @@ def test_patterns_go_together() -> None:
     with pytest.raises(ValueError, match=r"'p_\*' matches a, b and 'q_\*' b, a: pass lists"):
         Scorer(schema, "kl_divergence", "p_*", "q_*")
     assert len(columns(schema, "kl_divergence", ["p_a", "p_b"], ["q_a", "q_b"])) == 4
+    options = {"indices_or_k": "i_*"}
+    schema = pa.schema([(n, pa.int8()) for n in ("x_0", "x_1", "x_2", "i_0", "i_1")])
+    assert len(columns(schema, "top_log_probs", "x_*", **options)) == 5
     want = fe.kl_divergence(P, Q).tobytes()
     assert score(WIDE, "kl_divergence", "p_*", "q_*").to_numpy().tobytes() == want
 
@@ -185,7 +188,7 @@ def test_twice_the_same_name() -> None:
         ),
         (["mutual_information", "p"], {}, r"column 'p' \(joint\) is fixed.*: a table takes fixed"),
         ([min, "p"], {}, "there is no measure 'min'"),
-        ([fe.entropy.__call__, "p"], {}, "there is no measure '__call__'"),
+        ([lambda p: p, "p"], {}, "there is no measure '<lambda>'"),
         ([7, "p"], {}, "measure must be a name or a function of fastent, not 7"),
     ],
 )

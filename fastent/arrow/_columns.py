@@ -25,7 +25,7 @@ def choose_columns(
     given = {role: w for role, w in zip(measure.operands, columns, strict=False) if w is not None}
     given |= {name: options[name] for name in COLUMN_OPTIONS if _names_one(options, name)}
     chosen = {role: _find(schema, role, wanted) for role, wanted in given.items()}
-    _check_alike(given, chosen)
+    _check_alike({role: given[role] for role in measure.operands if role in given}, chosen)
     missing = [role for role in measure.required() if role not in chosen]
     if missing:
         taken = {name for names, _ in chosen.values() for name in names}
