@@ -13,7 +13,7 @@ import pyarrow as pa
 
 from fastent._arrays import Array
 from fastent.arrow._bits import dtype_of, valid
-from fastent.arrow._readers import FixedRows, GatheredRows, ListRows, Reader
+from fastent.arrow._readers import FixedRows, GatheredRows, ListRows, Reader, offsets_of
 
 FLOAT64 = np.dtype(np.float64)
 INTEGERS = ("labels", "target", "indices_or_k")  # what a column of nulls alone stands for
@@ -58,7 +58,9 @@ class Layout:
     def row_bytes(self, arrays: Sequence[pa.Array]) -> float:
         """Return about how many bytes a row takes."""
         if self.shape is None:
-            return float(arrays[0].nbytes / max(1, len(arrays[0])))
+            offsets = offsets_of(arrays[0])
+            entries = float(offsets[-1] - offsets[0]) / max(1, len(arrays[0]))
+            return entries * self.dtype.itemsize
         return float(prod(self.shape) * self.dtype.itemsize)
 
     def fetch(self, batch: pa.RecordBatch) -> list[pa.Array]:

@@ -93,17 +93,9 @@ class ListRows:
 
     def __init__(self, array: pa.Array, column: str, fill: float | None) -> None:
         self._column, self._fill = column, fill
-        if isinstance(array, (pa.ListViewArray, pa.LargeListViewArray)):
-            sizes = _buffer(array, 2, 0)
-            there = valid(array)
-            if there is not None:
-                sizes = np.where(there, sizes, 0)
-            self._offsets = np.concatenate([[0], np.cumsum(sizes, dtype=np.int64)])
-            values = array.flatten()  # one view may lie anywhere
-        else:
-            self._offsets = _buffer(array, 1, 1)
-            values = array.values
-        values = inside(values)
+        self._offsets = offsets_of(array)
+        # a view may lie anywhere, and `flatten` puts them in order
+        values = inside(array.flatten() if isinstance(array, VIEWS) else array.values)
         self._nulls = values if values.null_count else None
         self._values = numbers(values)
 
@@ -176,6 +168,19 @@ def inside(array: pa.Array) -> pa.Array:
     while isinstance(array, pa.ExtensionArray):
         array = array.storage
     return array.cast(pa.int8()) if pa.types.is_null(array.type) else array
+
+
+VIEWS = (pa.ListViewArray, pa.LargeListViewArray)
+
+
+def offsets_of(array: pa.Array) -> Array:
+    """Return where lists begin among their entries, and where the last one ends."""
+    if not isinstance(array, VIEWS):
+        return _buffer(array, 1, 1)
+    sizes, there = _buffer(array, 2, 0), valid(array)
+    if there is not None:
+        sizes = np.where(there, sizes, 0)
+    return np.concatenate([[0], np.cumsum(sizes, dtype=np.int64)])
 
 
 def at(places: Array | None, rows: Array) -> Array:
