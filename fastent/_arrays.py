@@ -35,6 +35,8 @@ def as_array(value: Any, name: str) -> Array:
         )
     if type(value).__module__.startswith("scipy.sparse"):
         raise TypeError(f"{name} is a sparse matrix: pass .toarray(), or its rows block by block")
+    if hasattr(value, "__arrow_c_stream__") or hasattr(value, "__arrow_c_array__"):
+        _check_nulls(value, name)
     try:
         array = _read(value)
     except ValueError as error:
@@ -45,6 +47,25 @@ def as_array(value: Any, name: str) -> Array:
         raise TypeError(f"{name} is of type {type(value).__name__}: pass an array or a list")
     check_dtype(array.dtype, name)
     return array
+
+
+def _check_nulls(value: Any, name: str) -> None:
+    """Raise a TypeError for data of PyArrow and Polars with nulls, which NumPy would make NaN."""
+    library = type(value).__module__.partition(".")[0]
+    if library == "pyarrow":
+        nulls = any(part.null_count for part in getattr(value, "columns", [value]))
+    elif library == "polars":
+        parts = value.get_columns() if hasattr(value, "get_columns") else [value]
+        nulls = any(part.null_count() for part in parts)
+        arrays = [part for part in parts if str(part.dtype).startswith("Array")]
+        nulls = nulls or any(part.explode().null_count() for part in arrays)
+    else:
+        return
+    if nulls:
+        raise TypeError(
+            f"{name} has nulls, which an array cannot hold: fill them, or pass it to "
+            "fastent.arrow.score, which gives null for a null row"
+        )
 
 
 def _read(value: Any) -> Array:

@@ -17,9 +17,20 @@ PAGES = sorted((Path(__file__).resolve().parents[1] / "docs").glob("*.md"))
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
 def test_pages(page: Path) -> None:
     """So does every example of a page of the documentation."""
+    if page.name == "arrow.md":
+        pytest.importorskip("pyarrow")
     failed, tried = doctest.testfile(str(page), module_relative=False)
     assert failed == 0
     assert tried > 0
+
+
+def test_examples_of_tables() -> None:
+    """So do those of the module that needs PyArrow."""
+    pytest.importorskip("pyarrow")
+    for name in ("_score", "_scorer"):
+        failed, tried = doctest.testmod(importlib.import_module(f"fastent.arrow.{name}"))
+        assert failed == 0
+        assert tried > 0
 
 
 @pytest.mark.parametrize("name", MODULES)
