@@ -26,7 +26,8 @@ def build(
 ) -> Path:
     """Compile the kernels of some instruction sets, and a program, with the library's flags.
 
-    Kernels that an earlier call has compiled into this folder are taken as they are.
+    Kernels that an earlier call has compiled into this folder are taken as they are; which of them
+    there are is compiled anew.
     """
     flags = [*_core.BUILD["flags"].split(), "-Wall", "-Wextra", "-Werror", "-Wno-psabi", *extra]
     if "clang" in compiler[0]:
@@ -39,7 +40,7 @@ def build(
         for source, more in own.items()
     ]
     objects = [job[-1] for job in jobs]
-    jobs = [job for job in jobs if not Path(job[-1]).exists()]
+    jobs = [job for job in jobs if "dispatch" in job[-1] or not Path(job[-1]).exists()]
     with ThreadPoolExecutor(os.cpu_count()) as pool:
         for done in pool.map(lambda job: run(job, 1800), jobs):
             assert done.returncode == 0, done.stderr

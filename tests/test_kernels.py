@@ -32,6 +32,18 @@ sys.exit(check(ctypes.c_void_p(table), isas, measures, 1))
 needs_compiler = pytest.mark.skipif(shutil.which("cc") is None, reason="no C compiler")
 
 
+@pytest.fixture(scope="module")
+def native(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return where the kernels are compiled for this machine, once for all tests."""
+    return tmp_path_factory.mktemp("native")
+
+
+@pytest.fixture(scope="module")
+def cross(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return where they are compiled for aarch64."""
+    return tmp_path_factory.mktemp("cross")
+
+
 def digests(printed: str) -> dict[str, str]:
     """Return what each instruction set's results came to."""
     lines = (line.split(": ") for line in printed.splitlines())
@@ -54,9 +66,9 @@ def test_installed(tmp_path: Path) -> None:
 @pytest.mark.slow
 @needs_compiler
 @pytest.mark.skipif("avx2" not in _core.available_isas(), reason="no AVX2")
-def test_avx512_in_pairs(tmp_path: Path) -> None:
+def test_avx512_in_pairs(native: Path) -> None:
     """AVX-512's logic where only AVX2 is: the same bits, as AVX-512's own where that is."""
-    program = build(tmp_path, "check_kernels", ["cc"], NATIVE | PAIRS, [])
+    program = build(native, "check_kernels", ["cc"], NATIVE | PAIRS, [])
     done = run([str(program), "5"], 1200)
     assert done.returncode == 0, done.stdout
     found = digests(done.stdout)
@@ -76,17 +88,15 @@ def test_sanitized(tmp_path: Path) -> None:
 @pytest.mark.slow
 @pytest.mark.skipif(shutil.which("qemu-aarch64") is None, reason="no emulator")
 @pytest.mark.skipif(shutil.which("aarch64-linux-gnu-gcc") is None, reason="no cross compiler")
-def test_aarch64(tmp_path: Path) -> None:
+def test_aarch64(cross: Path, native: Path) -> None:
     """NEON, under an emulator: every thirteenth number of columns; its bits are those of AVX2."""
-    program = build(tmp_path, "check_kernels", ["aarch64-linux-gnu-gcc"], CROSS, ["-static"])
+    program = build(cross, "check_kernels", ["aarch64-linux-gnu-gcc"], CROSS, ["-static"])
     done = run(["qemu-aarch64", str(program), "13"], 1200)
     assert done.returncode == 0, done.stdout + done.stderr
     found = digests(done.stdout)
     assert list(found) == ["portable", "neon"]
-    own = tmp_path / "native"  # objects of the two machines have the same names
-    own.mkdir()
-    native = run([str(build(own, "check_kernels", ["cc"], NATIVE, [])), "13"], 300)
-    here = digests(native.stdout)
+    done = run([str(build(native, "check_kernels", ["cc"], NATIVE, [])), "13"], 300)
+    here = digests(done.stdout)
     assert found["portable"] == here["portable"]
     assert found["neon"] == here.get("avx2", here.get("neon"))
 
@@ -101,19 +111,19 @@ def check_proof(done: subprocess.CompletedProcess[str], isas: list[str]) -> None
 
 @pytest.mark.slow
 @needs_compiler
-def test_proof(tmp_path: Path) -> None:
+def test_proof(native: Path) -> None:
     """One float32 input in 257, and samples; ``python tests/prove.py`` takes a billion and all."""
     isas = list(_core.available_isas())
     for program, amount in (("prove_float32", "257"), ("prove_samples", "2e6")):
-        check_proof(run([str(build(tmp_path, program, ["cc"], NATIVE, [])), amount], 300), isas)
+        check_proof(run([str(build(native, program, ["cc"], NATIVE, [])), amount], 300), isas)
 
 
 @pytest.mark.slow
 @pytest.mark.skipif(shutil.which("qemu-aarch64") is None, reason="no emulator")
 @pytest.mark.skipif(shutil.which("aarch64-linux-gnu-gcc") is None, reason="no cross compiler")
-def test_proof_on_aarch64(tmp_path: Path) -> None:
+def test_proof_on_aarch64(cross: Path) -> None:
     """2^24 inputs, evenly spaced over all floats; fewer samples: long double is emulated twice."""
     compiler = ["aarch64-linux-gnu-gcc"]
     for program, amount in (("prove_float32", "256"), ("prove_samples", "2e5")):
-        built = build(tmp_path, program, compiler, CROSS, ["-static"])
+        built = build(cross, program, compiler, CROSS, ["-static"])
         check_proof(run(["qemu-aarch64", str(built), amount], 600), ["portable", "neon"])
