@@ -16,6 +16,7 @@ from fastent import _core
 
 # One seed for the whole run: FASTENT_TEST_SEED=... repeats it.
 SEED = int(os.environ.get("FASTENT_TEST_SEED") or int.from_bytes(os.urandom(4), "little"))
+os.environ["FASTENT_TEST_SEED"] = str(SEED)  # for the processes that share the tests
 
 settings.register_profile("fastent", deadline=None, max_examples=60, print_blob=True)
 settings.load_profile("fastent")
