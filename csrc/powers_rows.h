@@ -116,7 +116,7 @@ static unsigned ROW(short_rows)(const fe_block *block, const fe_params *params,
   const int kind = powers_kind(params->order);
   unsigned status = 0;
   for (size_t r = 0; r < rows; r += FE_LANES, p += FE_LANES * n, q += FE_LANES * n) {
-    real x[FE_LANES * (FE_SHORT + FE_CHUNK)], y[FE_LANES * (FE_SHORT + FE_CHUNK)];
+    real x[FE_LANES * (FE_LANE_ROWS + FE_CHUNK)], y[FE_LANES * (FE_LANE_ROWS + FE_CHUNK)];
     const size_t left = rows - r < FE_LANES ? rows - r : FE_LANES;
     const int overrun = (rows - r - left) * n >= FE_CHUNK - 1; /* entries behind these */
     const double *of_p = inverse_p ? inverse_p + r : NULL, *of_q = inverse_p ? inverse_q + r : NULL;
@@ -154,7 +154,7 @@ static unsigned ROW(accumulate)(const fe_block *block, const fe_params *params,
   const int quick = ROW(may_be_quick)(params->order);
   unsigned status = 0;
   if (block->columns == 0) return status;
-  if (quick && block->row_length <= FE_SHORT) return ROW(short_rows)(block, params, state);
+  if (quick && block->row_length <= FE_LANE_ROWS) return ROW(short_rows)(block, params, state);
   for (size_t r = 0; r < block->rows; r++) {
     const ptrdiff_t at = (ptrdiff_t)r;
     const char *p = (const char *)block->operand[0] + at * block->stride[0];

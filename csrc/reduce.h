@@ -72,7 +72,7 @@ static unsigned ROW(accumulate)(const fe_block *block, const fe_params *params,
   if (block->step[0] != 0) return ROW(long_columns)(block, params, high, low);
   if (block->row_length <= FE_SHORT && !normalize) return ROW(short_rows)(block, params, high, low);
 #endif
-  if (block->row_length <= FE_SHORT && (normalize || !FAST))
+  if (block->row_length <= FE_LANE_ROWS && (normalize || !FAST))
     return ROW(short_shares)(block, params, high, low);
   for (size_t r = 0; r < block->rows; r++) {
     const ptrdiff_t row = (ptrdiff_t)r;

@@ -54,7 +54,7 @@ static int ROW(row_quick)(const real *p, const real *q, size_t n, const double *
 INLINE m64 ROW(lanes_quick)(const real *x, const real *y, size_t rows, size_t n,
                             const divisor64 *by_p, const divisor64 *by_q, const fe_params *params,
                             unsigned *status, sum64 *sum) {
-  double a[FE_LANES * FE_SHORT], b[FE_LANES * FE_SHORT], high[FE_LANES], low[FE_LANES];
+  double a[FE_LANES * FE_LANE_ROWS], b[FE_LANES * FE_LANE_ROWS], high[FE_LANES], low[FE_LANES];
   const g64 added = g64_set(ADDED(params));
   for (size_t j = 0; j < FE_LANES * n; j += FE_LANES) {
     g64_store(a + j, g64_add(share64_rounded(LOAD_WIDE(x + j), by_p), added));
@@ -79,7 +79,7 @@ static unsigned ROW(short_shares)(const fe_block *block, const fe_params *params
   const size_t rows = block->rows, n = block->columns;
   unsigned status = 0;
   for (size_t r = 0; r < rows; r += FE_LANES, p += FE_LANES * n, q += FE_LANES * n) {
-    real x[FE_LANES * (FE_SHORT + FE_CHUNK)], y[FE_LANES * (FE_SHORT + FE_CHUNK)];
+    real x[FE_LANES * (FE_LANE_ROWS + FE_CHUNK)], y[FE_LANES * (FE_LANE_ROWS + FE_CHUNK)];
     const size_t left = rows - r < FE_LANES ? rows - r : FE_LANES;
     const int overrun = (rows - r - left) * n >= FE_CHUNK - 1; /* entries behind these */
     const divisor64 by_p = divisor64_of_rows(inverse_p ? inverse_p + r : NULL, left);

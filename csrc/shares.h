@@ -5,6 +5,10 @@
 #include "exact.h"
 #include "fastent.h"
 
+/* Rows of at most so many columns are worked on sixteen at a time, a lane each. Longer ones are
+ * fast enough one by one, and a single row would take as long as sixteen. */
+#define FE_LANE_ROWS 32
+
 /* What a group of entries is divided by: of one row, or of sixteen, a lane each (FE_INVERSE in
  * fastent.h says what these numbers are); or `nothing`, if rows are used as they are. */
 typedef struct {
