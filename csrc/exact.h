@@ -32,6 +32,17 @@ INLINE g64 g64_two_product(g64 a, g64 b, g64 *residual) {
   return product;
 }
 
+/* a - b quotient, exactly, of a quotient a/b that was rounded once or twice. */
+INLINE g64 g64_remainder(g64 a, g64 b, g64 quotient) {
+#if FE_FMA
+  return g64_fnma(b, quotient, a);
+#else
+  g64 residual;
+  const g64 product = g64_two_product(b, quotient, &residual);
+  return g64_sub(g64_sub(a, product), residual);
+#endif
+}
+
 INLINE g64 g64_two_sum(g64 a, g64 b, g64 *residual) {
   const g64 sum = g64_add(a, b);
   const g64 b_part = g64_sub(sum, a);

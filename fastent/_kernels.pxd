@@ -86,6 +86,8 @@ cdef extern from "fastent.h" nogil:
         int results
         int keeps
         int picks[FE_OPERANDS]
+        const char *loops
+        int identity
         int labelled
         double bound[2]
         fe_map map[2]

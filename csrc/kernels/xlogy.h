@@ -1,0 +1,111 @@
+/* xlogy.h - x log y, and xlog1py: x log(1 + y); one an element, as in SciPy.
+ *
+ * Edge cases: 0 where x = 0, whatever y but NaN; the logarithm is -inf at 0 and NaN below it (of
+ *   1 + y), and times x as IEEE 754 has it. No status.
+ * The logarithm is a sum of two, so that little more than one rounding is left. Floats are computed in double.
+ */
+
+#if REAL == 64
+/* 0 where x is 0 and y a number, else the result. */
+INLINE g64 FE_JOIN(xlogy, unless_zero, f64, FE_ISA)(g64 x, g64 y, g64 result) {
+  const m64 nothing = m64_and(g64_equal(x, g64_set(0)), g64_equal(y, y));
+  return g64_select(nothing, g64_set(0), result);
+}
+
+/* x times a pair, of which either may be infinite: then the low part has nothing to add. */
+INLINE g64 FE_JOIN(xlogy, product, f64, FE_ISA)(g64 x, pair64 log_y) {
+  const g64 zero = g64_set(0), low = g64_mul(x, log_y.low);
+  return g64_fma(x, log_y.high, g64_select(g64_equal(g64_sub(low, low), zero), low, zero));
+}
+
+OUTLINE g64 FE_JOIN(xlogy, careful, f64, FE_ISA)(g64 x, g64 y) {
+  const g64 zero = g64_set(0), infinity = g64_set(__builtin_inf());
+  const m64 positive = m64_and(g64_less(zero, y), g64_less(y, infinity));
+  pair64 log_y = g64_log_sum_of(y, 1);
+  log_y.high = g64_select(positive, log_y.high, g64_log_full(y, 0));
+  log_y.low = g64_select(positive, log_y.low, zero);
+  const g64 result = FE_JOIN(xlogy, product, f64, FE_ISA)(x, log_y);
+  return FE_JOIN(xlogy, unless_zero, f64, FE_ISA)(x, y, result);
+}
+
+INLINE g64 FE_JOIN(xlogy, element, f64, FE_ISA)(g64 x, g64 y, const fe_params *params,
+                                                unsigned *status) {
+  (void)params, (void)status;
+  const m64 normal = m64_and(g64_less(g64_set(FE_MIN_NORMAL_F64), y),
+                             g64_less(y, g64_set(__builtin_inf())));
+  const pair64 log_y = g64_log_sum_of(y, 0);
+  const g64 result = g64_fma(x, log_y.high, g64_mul(x, log_y.low));
+  if (m64_any(m64_not(m64_and(normal, g64_equal(result, result)))))
+    return FE_JOIN(xlogy, careful, f64, FE_ISA)(x, y);
+  return g64_select(g64_equal(x, g64_set(0)), g64_set(0), result);
+}
+
+INLINE g64 FE_JOIN(xlogy, element, f32, FE_ISA)(g64 x, g64 y, const fe_params *params,
+                                                unsigned *status) {
+  (void)params, (void)status;
+  const g64 zero = g64_set(0), infinity = g64_set(__builtin_inf());
+  const m64 normal = m64_and(g64_less(zero, y), g64_less(y, infinity));
+  g64 log_y = g64_log(y, 0);
+  if (m64_any(m64_not(normal))) log_y = g64_log_full(y, 0);
+  return FE_JOIN(xlogy, unless_zero, f64, FE_ISA)(x, y, g64_mul(x, log_y));
+}
+
+/* ---- xlog1py -----------------------------------------------------------------------------------
+ */
+
+/* log(1 + y) of y > -1: 1 + y = 2^n (m + c), in which c of a large n is nothing. */
+INLINE pair64 FE_JOIN(xlog1py, logarithm, f64, FE_ISA)(g64 y) {
+  g64 c, n;
+  const g64 m = g64_split(g64_two_sum(g64_set(1), y, &c), &n);
+  const g64 least = g64_min(n, g64_set(1000));
+  c = g64_mul(c, g64_power_of_two(g64_sub(g64_set(0), least)));
+  return g64_log_sum(m, c, n);
+}
+
+OUTLINE g64 FE_JOIN(xlog1py, careful, f64, FE_ISA)(g64 x, g64 y) {
+  const g64 zero = g64_set(0), infinity = g64_set(__builtin_inf());
+  const g64 sum = g64_add(g64_set(1), y);
+  const m64 finite = m64_and(g64_less(zero, sum), g64_less(y, infinity));
+  pair64 log_sum = FE_JOIN(xlog1py, logarithm, f64, FE_ISA)(g64_select(finite, y, zero));
+  log_sum.high = g64_select(g64_equal(y, zero), y, log_sum.high); /* -0 */
+  const g64 limit = g64_log_full(sum, 0);
+  log_sum.high = g64_select(finite, log_sum.high, limit);
+  const g64 result = FE_JOIN(xlogy, product, f64, FE_ISA)(x, log_sum);
+  return FE_JOIN(xlogy, unless_zero, f64, FE_ISA)(x, y, result);
+}
+
+INLINE g64 FE_JOIN(xlog1py, element, f64, FE_ISA)(g64 x, g64 y, const fe_params *params,
+                                                  unsigned *status) {
+  (void)params, (void)status;
+  const g64 zero = g64_set(0);
+  const m64 finite = m64_and(g64_less(g64_set(-1), y), g64_less(y, g64_set(__builtin_inf())));
+  const pair64 log_sum = FE_JOIN(xlog1py, logarithm, f64, FE_ISA)(y);
+  const g64 result = g64_fma(x, log_sum.high, g64_mul(x, log_sum.low));
+  const m64 usual = m64_and(m64_and(finite, m64_not(g64_equal(y, zero))), g64_equal(result, result));
+  if (m64_any(m64_not(usual))) return FE_JOIN(xlog1py, careful, f64, FE_ISA)(x, y);
+  return g64_select(g64_equal(x, zero), zero, result);
+}
+
+/* What 1 + y drops is y itself, or far less than it: floats have 24 digits. */
+INLINE g64 FE_JOIN(xlog1py, element, f32, FE_ISA)(g64 x, g64 y, const fe_params *params,
+                                                  unsigned *status) {
+  (void)params, (void)status;
+  const g64 zero = g64_set(0), one = g64_set(1), sum = g64_add(one, y);
+  const m64 finite = m64_and(g64_less(zero, sum), g64_less(y, g64_set(__builtin_inf())));
+  const m64 usual = m64_and(finite, m64_not(g64_equal(y, zero)));
+  g64 log_sum = g64_add(g64_log(sum, 0), g64_sub(y, g64_sub(sum, one)));
+  if (m64_any(m64_not(usual))) {
+    log_sum = g64_select(finite, log_sum, g64_log_full(sum, 0));
+    log_sum = g64_select(g64_equal(y, zero), y, log_sum); /* -0 */
+  }
+  return FE_JOIN(xlogy, unless_zero, f64, FE_ISA)(x, y, g64_mul(x, log_sum));
+}
+#endif
+
+#define MEASURE xlogy
+#define OPERANDS 2
+#include "../map.h"
+
+#define MEASURE xlog1py
+#define OPERANDS 2
+#include "../map.h"
