@@ -37,6 +37,9 @@
 /* Flags of a call. */
 #define FE_NORMALIZE 1u /* rows are divided by their sums */
 #define FE_BITS 2u      /* the logarithm is to base 2 from the start, so powers of two are exact */
+/* A logit of +inf is no certainty: the softmax of its row is NaN; the logarithm of that is NaN there
+ * and -inf elsewhere. (SciPy's arithmetic.) */
+#define FE_INDEFINITE 4u
 
 typedef struct fe_params {
   double scale_high, scale_low; /* result = sum * (scale_high + scale_low): 1/log(base), 1/count */

@@ -27,6 +27,7 @@
 #include "kernels/renyi_divergence.h"
 #include "kernels/renyi_entropy.h"
 #include "kernels/logsumexp.h"
+#include "kernels/logsumexp_weighted.h"
 #include "kernels/score_logits.h"
 #include "kernels/sigmoid.h"
 #include "kernels/softmax.h"

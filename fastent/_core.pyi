@@ -10,6 +10,7 @@ VERSION: str
 BUILD: dict[str, str]
 NORMALIZE: int
 BITS: int
+INDEFINITE: int
 
 def built_isas() -> tuple[str, ...]: ...
 def available_isas() -> tuple[str, ...]: ...

@@ -13,6 +13,7 @@ cdef extern from "fastent.h" nogil:
         FE_INVALID
         FE_NORMALIZE
         FE_BITS
+        FE_INDEFINITE
         FE_MAP
         FE_ROWS
         FE_LOGITS

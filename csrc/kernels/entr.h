@@ -7,7 +7,7 @@
 #if REAL == 64
 /* Subnormal numbers right, and what is below 0. */
 OUTLINE g64 FE_JOIN(entr, careful, f64, FE_ISA)(g64 x) {
-  const g64 zero = g64_set(0), minus = g64_sub(zero, x);
+  const g64 zero = g64_set(0), minus = g64_bits_xor(x, g64_set(-0.0));
   const pair64 log_x = g64_log_sum_of(x, 1);
   const g64 y = g64_fma(minus, log_x.high, g64_mul(minus, log_x.low));
   return g64_select(g64_less(x, zero), g64_set(-__builtin_inf()), y);
@@ -17,7 +17,7 @@ OUTLINE g64 FE_JOIN(entr, careful, f64, FE_ISA)(g64 x) {
 INLINE g64 FE_JOIN(entr, element, f64, FE_ISA)(g64 x, g64 q, const fe_params *params,
                                                unsigned *status) {
   (void)q, (void)params, (void)status;
-  const g64 zero = g64_set(0), minus = g64_sub(zero, x);
+  const g64 zero = g64_set(0), minus = g64_bits_xor(x, g64_set(-0.0));
   const m64 below = g64_less(x, g64_set(FE_MIN_NORMAL_F64));
   if (m64_any(m64_and(below, m64_not(g64_equal(x, zero)))))
     return FE_JOIN(entr, careful, f64, FE_ISA)(x);
@@ -28,8 +28,8 @@ INLINE g64 FE_JOIN(entr, element, f64, FE_ISA)(g64 x, g64 q, const fe_params *pa
 INLINE g64 FE_JOIN(entr, element, f32, FE_ISA)(g64 x, g64 q, const fe_params *params,
                                                unsigned *status) {
   (void)q, (void)params, (void)status;
-  const g64 zero = g64_set(0), y = g64_mul(g64_sub(zero, x), g64_log(x, 0));
-  return g64_select(g64_less(x, zero), g64_set(-__builtin_inf()), y);
+  const g64 y = g64_mul(g64_bits_xor(x, g64_set(-0.0)), g64_log(x, 0));
+  return g64_select(g64_less(x, g64_set(0)), g64_set(-__builtin_inf()), y);
 }
 #endif
 

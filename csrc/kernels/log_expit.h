@@ -31,13 +31,12 @@ INLINE g64 FE_JOIN(log_expit, log1p, f64, FE_ISA)(g64 e, g64 low) {
 /* |x| of 700 and more, infinite and NaN. */
 OUTLINE g64 FE_JOIN(log_expit, careful, f64, FE_ISA)(g64 x) {
   const g64 zero = g64_set(0), minus = g64_min(x, g64_sub(zero, x));
-  g64 k;
+  g64 k, low;
   const pair64 y = g64_exp_parts_pair(minus, zero, &k);
-  const g64 e = g64_scale_binary(y.high, k);
-  const g64 near = FE_JOIN(log_expit, log1p, f64, FE_ISA)(e, g64_scale_binary(y.low, k));
-  const g64 alone = g64_scale_binary(g64_add(y.high, y.low), k);
-  const m64 tiny = g64_less(minus, g64_set(-700));
-  return g64_sub(g64_min(g64_set(-0.0), x), g64_select(tiny, alone, near));
+  const g64 e = g64_scale_binary(g64_fast_two_sum(y.high, y.low, &low), k);
+  const g64 near = FE_JOIN(log_expit, log1p, f64, FE_ISA)(e, g64_scale_binary(low, k));
+  const g64 log1p = g64_select(g64_less(minus, g64_set(-700)), e, near);
+  return g64_sub(g64_min(g64_set(-0.0), x), log1p);
 }
 
 INLINE g64 FE_JOIN(log_expit, element, f64, FE_ISA)(g64 x, g64 q, const fe_params *params,
@@ -46,12 +45,13 @@ INLINE g64 FE_JOIN(log_expit, element, f64, FE_ISA)(g64 x, g64 q, const fe_param
   const g64 zero = g64_set(0), minus = g64_min(x, g64_sub(zero, x));
   if (m64_any(m64_not(g64_less(g64_set(-700), minus))))
     return FE_JOIN(log_expit, careful, f64, FE_ISA)(x);
-  g64 k, residual;
+  g64 k, residual, low;
   const pair64 r = g64_exp_reduce(minus, zero, &k);
   const g64 one_and_r = g64_fast_two_sum(g64_set(1), r.high, &residual);
+  const g64 y = g64_fast_two_sum(one_and_r, g64_add(residual, g64_exp_tail(r)), &low);
   const g64 scale = g64_power_of_two(k);
-  const g64 low = g64_mul(g64_add(residual, g64_exp_tail(r)), scale);
-  const g64 log1p = FE_JOIN(log_expit, log1p, f64, FE_ISA)(g64_mul(one_and_r, scale), low);
+  const g64 log1p =
+      FE_JOIN(log_expit, log1p, f64, FE_ISA)(g64_mul(y, scale), g64_mul(low, scale));
   return g64_sub(g64_min(g64_set(-0.0), x), log1p);
 }
 

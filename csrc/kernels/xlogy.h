@@ -12,10 +12,21 @@ INLINE g64 FE_JOIN(xlogy, unless_zero, f64, FE_ISA)(g64 x, g64 y, g64 result) {
   return g64_select(nothing, g64_set(0), result);
 }
 
-/* x times a pair, of which either may be infinite: then the low part has nothing to add. */
-INLINE g64 FE_JOIN(xlogy, product, f64, FE_ISA)(g64 x, pair64 log_y) {
+/* x times a sum, of which either may be infinite: then the low part has nothing to add. A zero has
+ * the sign of the product of x and `sign`. */
+INLINE g64 FE_JOIN(xlogy, product, f64, FE_ISA)(g64 x, pair64 log_y, g64 sign) {
   const g64 zero = g64_set(0), low = g64_mul(x, log_y.low);
-  return g64_fma(x, log_y.high, g64_select(g64_equal(g64_sub(low, low), zero), low, zero));
+  const m64 finite = g64_equal(g64_sub(low, low), zero);
+  const g64 result = g64_fma(x, log_y.high, g64_select(finite, low, zero));
+  const g64 signed_zero = g64_bits_and(g64_bits_xor(x, sign), g64_set(-0.0));
+  return g64_select(g64_equal(result, zero), signed_zero, result);
+}
+
+/* Whether a product is neither NaN nor a zero of x that is none. */
+INLINE m64 FE_JOIN(xlogy, usual, f64, FE_ISA)(g64 x, g64 result) {
+  const g64 zero = g64_set(0);
+  const m64 other = m64_or(g64_less(zero, result), g64_less(result, zero));
+  return m64_or(other, g64_equal(x, zero));
 }
 
 OUTLINE g64 FE_JOIN(xlogy, careful, f64, FE_ISA)(g64 x, g64 y) {
@@ -24,7 +35,8 @@ OUTLINE g64 FE_JOIN(xlogy, careful, f64, FE_ISA)(g64 x, g64 y) {
   pair64 log_y = g64_log_sum_of(y, 1);
   log_y.high = g64_select(positive, log_y.high, g64_log_full(y, 0));
   log_y.low = g64_select(positive, log_y.low, zero);
-  const g64 result = FE_JOIN(xlogy, product, f64, FE_ISA)(x, log_y);
+  const g64 sign = g64_sub(y, g64_set(1));
+  const g64 result = FE_JOIN(xlogy, product, f64, FE_ISA)(x, log_y, sign);
   return FE_JOIN(xlogy, unless_zero, f64, FE_ISA)(x, y, result);
 }
 
@@ -35,8 +47,8 @@ INLINE g64 FE_JOIN(xlogy, element, f64, FE_ISA)(g64 x, g64 y, const fe_params *p
                              g64_less(y, g64_set(__builtin_inf())));
   const pair64 log_y = g64_log_sum_of(y, 0);
   const g64 result = g64_fma(x, log_y.high, g64_mul(x, log_y.low));
-  if (m64_any(m64_not(m64_and(normal, g64_equal(result, result)))))
-    return FE_JOIN(xlogy, careful, f64, FE_ISA)(x, y);
+  const m64 usual = FE_JOIN(xlogy, usual, f64, FE_ISA)(x, result);
+  if (m64_any(m64_not(m64_and(normal, usual)))) return FE_JOIN(xlogy, careful, f64, FE_ISA)(x, y);
   return g64_select(g64_equal(x, g64_set(0)), g64_set(0), result);
 }
 
@@ -67,10 +79,11 @@ OUTLINE g64 FE_JOIN(xlog1py, careful, f64, FE_ISA)(g64 x, g64 y) {
   const g64 sum = g64_add(g64_set(1), y);
   const m64 finite = m64_and(g64_less(zero, sum), g64_less(y, infinity));
   pair64 log_sum = FE_JOIN(xlog1py, logarithm, f64, FE_ISA)(g64_select(finite, y, zero));
-  log_sum.high = g64_select(g64_equal(y, zero), y, log_sum.high); /* -0 */
-  const g64 limit = g64_log_full(sum, 0);
-  log_sum.high = g64_select(finite, log_sum.high, limit);
-  const g64 result = FE_JOIN(xlogy, product, f64, FE_ISA)(x, log_sum);
+  const m64 alone = g64_equal(log_sum.high, zero); /* of a tiny y, which may meet an infinite x */
+  log_sum.high = g64_select(alone, log_sum.low, log_sum.high);
+  log_sum.low = g64_select(alone, zero, log_sum.low);
+  log_sum.high = g64_select(finite, log_sum.high, g64_log_full(sum, 0));
+  const g64 result = FE_JOIN(xlogy, product, f64, FE_ISA)(x, log_sum, y);
   return FE_JOIN(xlogy, unless_zero, f64, FE_ISA)(x, y, result);
 }
 
@@ -81,8 +94,9 @@ INLINE g64 FE_JOIN(xlog1py, element, f64, FE_ISA)(g64 x, g64 y, const fe_params 
   const m64 finite = m64_and(g64_less(g64_set(-1), y), g64_less(y, g64_set(__builtin_inf())));
   const pair64 log_sum = FE_JOIN(xlog1py, logarithm, f64, FE_ISA)(y);
   const g64 result = g64_fma(x, log_sum.high, g64_mul(x, log_sum.low));
-  const m64 usual = m64_and(m64_and(finite, m64_not(g64_equal(y, zero))), g64_equal(result, result));
-  if (m64_any(m64_not(usual))) return FE_JOIN(xlog1py, careful, f64, FE_ISA)(x, y);
+  const m64 usual = FE_JOIN(xlogy, usual, f64, FE_ISA)(x, result);
+  if (m64_any(m64_not(m64_and(finite, usual))))
+    return FE_JOIN(xlog1py, careful, f64, FE_ISA)(x, y);
   return g64_select(g64_equal(x, zero), zero, result);
 }
 
