@@ -162,8 +162,8 @@ def logsumexp(
     value, sign = _summed(rows, FLOAT64 if dtype == FLOAT64 else FLOAT32)
     if arrays[0].size == 0:
         sign = np.full_like(value, -1)  # SciPy's
-    if not return_sign:
-        value = np.where(sign < 0, np.nan, value) if b is not None and value.size else value
+    elif not return_sign and b is not None:
+        value[sign < 0] = np.nan
     shape = rows.kept_shape() if keepdims else rows.outer
     results = tuple(part.astype(dtype, copy=False).reshape(shape)[()] for part in (value, sign))
     return results if return_sign else results[0]
@@ -187,6 +187,8 @@ def _spread(measure: _core.Measure, array: Array, axis: Axis) -> Any:
     if array.dtype == bool:
         raise TypeError(f"{measure.name} of booleans: pass .astype(float)")
     as_array(array, "x")
+    if array.ndim == 0 and axis in (0, -1):  # as NumPy's reductions
+        axis = None
     if Rows([array], ["x"], axis).length == 0:
         raise ValueError(f"{measure.name} of rows without entries: x has shape {array.shape}")
     vector = parameters(measure, None).copy()

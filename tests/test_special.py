@@ -64,10 +64,11 @@ def test_edges_are_scipys(name: str, dtype: Any) -> None:
     else:
         lost = np.zeros(got.shape, bool)
     np.testing.assert_array_equal(got[~right & ~lost], want[~right & ~lost])
-    exactly = right & (want == 0)
-    np.testing.assert_array_equal(got[exactly], 0)
-    np.testing.assert_array_equal(np.signbit(got[exactly]), np.signbit(want[exactly]))
     info = np.finfo(dtype)
+    zero = right & (want == 0)  # or SciPy's exponential overflowed, or its product was rounded down
+    assert (abs(got[zero]) < info.tiny).all()
+    np.testing.assert_array_equal(np.signbit(got[zero]), np.signbit(want[zero]))
+    right &= ~zero
     np.testing.assert_allclose(
         got[right].astype(float),
         want[right].astype(float),
@@ -288,7 +289,7 @@ def test_reduce_accumulate_at(name: str, dtype: Any) -> None:
                 if isinstance(want, Exception):
                     assert str(got) == str(want)
                 else:
-                    np.testing.assert_allclose(got, want, rtol=1e-4 if dtype == "f" else 1e-9)
+                    np.testing.assert_allclose(got, want, rtol=1e-4 if dtype == np.float32 else 1e-9)
     x, y = rng.uniform(0.5, 2, (2, 30)).astype(dtype)
     for ufunc in (ours, theirs):
         at = x.copy()

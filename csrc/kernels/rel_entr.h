@@ -89,25 +89,23 @@ INLINE g64 FE_JOIN(rel_entr, element, f32, FE_ISA)(g64 x, g64 y, const fe_params
 /* ---- kl_div ------------------------------------------------------------------------------------
  */
 
-/* x and y times a power of two that brings the larger of them near 1, and its inverse; phi is
- * scaled with them. The smaller may still be tiny: the ratio alone needs it in range. */
+/* x and y times a power of two that brings the larger of them near 1, and its inverse: phi is scaled
+ * with them. Where the smaller is still tiny, the logarithm of the ratio is that of x and y. */
 OUTLINE g64 FE_JOIN(kl_div, careful, f64, FE_ISA)(g64 x, g64 y) {
   const g64 one = g64_set(1), nan = g64_set(__builtin_nan(""));
   const m64 finite = FE_JOIN(rel_entr, inside, f64, FE_ISA)(x, y, 0, __builtin_inf());
-  g64 p = g64_select(finite, x, one), q = g64_select(finite, y, one);
-  const g64 larger = g64_max(p, q);
+  const g64 a = g64_select(finite, x, one), b = g64_select(finite, y, one), larger = g64_max(a, b);
   const m64 huge = g64_less(g64_set(0x1p900), larger), tiny = g64_less(larger, g64_set(0x1p-500));
   const g64 up = g64_select(tiny, g64_set(0x1p600), g64_select(huge, g64_set(0x1p-200), one));
   const g64 down = g64_select(tiny, g64_set(0x1p-600), g64_select(huge, g64_set(0x1p200), one));
-  p = g64_mul(p, up), q = g64_mul(q, up);
-  g64 k_p, k_q;
-  const g64 ratio_p = FE_JOIN(rel_entr, scaled, f64, FE_ISA)(p, &k_p);
-  const g64 ratio_q = FE_JOIN(rel_entr, scaled, f64, FE_ISA)(q, &k_q);
-  const m64 apart = m64_not(g64_equal(k_p, k_q));
+  const g64 p = g64_mul(a, up), q = g64_mul(b, up);
   const g64 near = FE_JOIN(kl_divergence, fast, f64, FE_ISA)(p, q, g64_sub(p, q), 0);
-  const pair64 log_ratio = g64_log_ratio_sum(ratio_p, ratio_q, g64_sub(k_p, k_q));
-  const g64 log_high = g64_add(log_ratio.high, log_ratio.low);
-  const g64 far = g64_fma(p, log_high, g64_sub(q, p));
+  g64 k_a, k_b;
+  const g64 scaled_a = FE_JOIN(rel_entr, scaled, f64, FE_ISA)(a, &k_a);
+  const g64 scaled_b = FE_JOIN(rel_entr, scaled, f64, FE_ISA)(b, &k_b);
+  const pair64 log_ratio = g64_log_ratio_sum(scaled_a, scaled_b, g64_sub(k_a, k_b));
+  const g64 far = g64_fma(p, g64_add(log_ratio.high, log_ratio.low), g64_sub(q, p));
+  const m64 apart = g64_less(g64_min(p, q), g64_set(0x1p-900));
   const g64 result = g64_mul(g64_select(apart, far, near), down);
   return FE_JOIN(rel_entr, limits, f64, FE_ISA)(x, y, g64_select(finite, result, nan), y, nan);
 }
