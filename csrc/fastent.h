@@ -37,8 +37,8 @@
 /* Flags of a call. */
 #define FE_NORMALIZE 1u /* rows are divided by their sums */
 #define FE_BITS 2u      /* the logarithm is to base 2 from the start, so powers of two are exact */
-/* A logit of +inf is no certainty: the softmax of its row is NaN; the logarithm of that is NaN there
- * and -inf elsewhere. (SciPy's arithmetic.) */
+/* A logit of +inf is no certainty: the softmax of its row is NaN; the logarithm of that is NaN
+ * there and -inf elsewhere. (SciPy's arithmetic.) */
 #define FE_INDEFINITE 4u
 
 typedef struct fe_params {
@@ -150,9 +150,9 @@ typedef struct fe_measure {
   int results;            /* of a row */
   int keeps;              /* numbers an entry that accumulate leaves for spread, if it has room */
   int picks[FE_OPERANDS]; /* the part that takes this operand's entry at the row's label, or 0 */
-  const char *loops;      /* NULL, or the dtypes of a ufunc's loops: NumPy's letters, in its order */
-  int identity;           /* of that ufunc */
-  int labelled;           /* operand 0 is made of labels: 1 at a row's label, else 0 */
+  const char *loops; /* NULL, or the dtypes of a ufunc's loops: NumPy's letters, in its order */
+  int identity;      /* of that ufunc */
+  int labelled;      /* operand 0 is made of labels: 1 at a row's label, else 0 */
   double bound[FE_REALS]; /* largest error: ulps if at least 0.5, else relative */
   fe_map map[FE_REALS];
   fe_accumulate accumulate[FE_REALS];

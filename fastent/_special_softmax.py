@@ -184,6 +184,17 @@ def _summed(rows: Rows, dtype: np.dtype[Any]) -> tuple[Array, Array]:
 
 def _spread(measure: _core.Measure, array: Array, axis: Axis) -> Any:
     """Return a number for every entry of the rows, in the dtype of an exponential."""
+    vector = VECTORS[measure]
+    if array.dtype in (FLOAT32, FLOAT64) and array.flags.carray and array.size:
+        if axis is None or (array.ndim == 1 and axis in (0, -1)):
+            array, shape = array.reshape(1, -1), array.shape
+        elif axis == -1 or axis == array.ndim - 1:
+            shape = array.shape
+        else:
+            return spread_array(measure, array, axis, vector, None)
+        result = np.empty(array.shape, array.dtype)
+        measure.rows((array,), 1, vector, result)
+        return result.reshape(shape)[()]
     if array.dtype == bool:
         raise TypeError(f"{measure.name} of booleans: pass .astype(float)")
     as_array(array, "x")
@@ -191,10 +202,18 @@ def _spread(measure: _core.Measure, array: Array, axis: Axis) -> Any:
         axis = None
     if Rows([array], ["x"], axis).length == 0:
         raise ValueError(f"{measure.name} of rows without entries: x has shape {array.shape}")
-    vector = parameters(measure, None).copy()
-    vector[FLAGS] = _core.INDEFINITE
     result = spread_array(measure, array, axis, vector, None)
     return result.astype(np.result_type(array.dtype, np.float16), copy=False)
+
+
+def _indefinite(measure: _core.Measure) -> Array:
+    """Return parameters for which a logit of +inf is no certainty."""
+    vector = parameters(measure, None).copy()
+    vector[FLAGS] = _core.INDEFINITE
+    return vector
+
+
+VECTORS = {measure: _indefinite(measure) for measure in (SOFTMAX, LOG_SOFTMAX)}
 
 
 def _beyond(dtype: np.dtype[Any]) -> bool:

@@ -7,9 +7,11 @@ from pathlib import Path
 import pytest
 
 import fastent
+from fastent import special
 
 MODULES = sorted(
     {getattr(getattr(fastent, name), "__module__", "fastent") for name in fastent.__all__}
+    | {"fastent.special", "fastent._special_softmax"}
 )
 PAGES = sorted((Path(__file__).resolve().parents[1] / "docs").glob("*.md"))
 
@@ -27,6 +29,13 @@ def test_examples(name: str) -> None:
     """Every example of a module prints what its docstring shows."""
     failed, _ = doctest.testmod(importlib.import_module(name))
     assert failed == 0
+
+
+@pytest.mark.parametrize("name", special.__all__)
+def test_every_special_name_has_one(name: str) -> None:
+    """A ufunc's examples are in what it says of itself, too."""
+    parser = doctest.DocTestParser()
+    assert parser.get_examples(getattr(special, name).__doc__)
 
 
 def test_every_public_function_has_one() -> None:

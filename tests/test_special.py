@@ -289,7 +289,8 @@ def test_reduce_accumulate_at(name: str, dtype: Any) -> None:
                 if isinstance(want, Exception):
                     assert str(got) == str(want)
                 else:
-                    np.testing.assert_allclose(got, want, rtol=1e-4 if dtype == np.float32 else 1e-9)
+                    tolerance = 1e-4 if dtype == np.float32 else 1e-9
+                    np.testing.assert_allclose(got, want, rtol=tolerance)
     x, y = rng.uniform(0.5, 2, (2, 30)).astype(dtype)
     for ufunc in (ours, theirs):
         at = x.copy()

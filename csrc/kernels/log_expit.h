@@ -2,9 +2,9 @@
  *
  *     min(x, 0) - log(1 + E),   E = e^-|x|
  *
- * Neither term is positive, so nothing cancels; above 40 it is -E. With 1 + E = 2^n m and n = 1 where
- * E > 1/2, log m is that of a ratio, 2 v + v w R(w) of v = (m - 1)/(m + 1) (vmath.h): E/(2 + E), or
- * (E - 1)/(3 + E).
+ * Neither term is positive, so nothing cancels; above 40 it is -E. With 1 + E = 2^n m and n = 1
+ * where E > 1/2, log m is that of a ratio, 2 v + v w R(w) of v = (m - 1)/(m + 1) (vmath.h): E/(2 +
+ * E), or (E - 1)/(3 + E).
  *
  * Edge cases: -0 at +inf, -inf at -inf; NaN gives NaN. No status.
  */
@@ -15,8 +15,7 @@ INLINE g64 FE_JOIN(log_expit, log1p, f64, FE_ISA)(g64 e, g64 low) {
   g64 dropped, lost;
   const m64 large = g64_less(g64_set(0.5), e);
   const g64 above = g64_select(large, g64_sub(e, g64_set(1)), e);
-  const g64 below =
-      g64_fast_two_sum(g64_select(large, g64_set(3), g64_set(2)), e, &dropped);
+  const g64 below = g64_fast_two_sum(g64_select(large, g64_set(3), g64_set(2)), e, &dropped);
   const g64 inverse = g64_div(g64_set(1), below), v = g64_mul(above, inverse);
   const g64 remainder = g64_add(g64_remainder(above, below, v), low);
   const g64 v_low = g64_mul(g64_fnma(v, dropped, remainder), inverse);
@@ -50,8 +49,7 @@ INLINE g64 FE_JOIN(log_expit, element, f64, FE_ISA)(g64 x, g64 q, const fe_param
   const g64 one_and_r = g64_fast_two_sum(g64_set(1), r.high, &residual);
   const g64 y = g64_fast_two_sum(one_and_r, g64_add(residual, g64_exp_tail(r)), &low);
   const g64 scale = g64_power_of_two(k);
-  const g64 log1p =
-      FE_JOIN(log_expit, log1p, f64, FE_ISA)(g64_mul(y, scale), g64_mul(low, scale));
+  const g64 log1p = FE_JOIN(log_expit, log1p, f64, FE_ISA)(g64_mul(y, scale), g64_mul(low, scale));
   return g64_sub(g64_min(g64_set(-0.0), x), log1p);
 }
 

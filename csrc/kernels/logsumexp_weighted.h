@@ -1,5 +1,5 @@
-/* logsumexp_weighted.h - log |S| and the sign of S = sum_j b_j e^(x_j), of weights b of either sign;
- * two results a row.
+/* logsumexp_weighted.h - log |S| and the sign of S = sum_j b_j e^(x_j), of weights b of either
+ * sign; two results a row.
  *
  *     log |S| = m + log |sum_j b_j e^(x_j - m)|,    m the largest x_j whose weight is not 0
  *
@@ -27,7 +27,8 @@ INLINE TERMS FE_JOIN(logsumexp_weighted, begin, f64, FE_ISA)(void) {
 }
 
 INLINE g64 FE_JOIN(logsumexp_weighted, raise, f64, FE_ISA)(g64 largest, g64 b, g64 x) {
-  const m64 counts = m64_and(m64_not(g64_equal(b, g64_set(0))), g64_less(x, g64_set(__builtin_inf())));
+  const m64 counts =
+      m64_and(m64_not(g64_equal(b, g64_set(0))), g64_less(x, g64_set(__builtin_inf())));
   return g64_max(g64_select(counts, x, largest), largest);
 }
 
@@ -58,8 +59,8 @@ INLINE pair64 FE_JOIN(logsumexp_weighted, seen, f64, FE_ISA)(pair64 sum, g64 fro
   const g64 zero = g64_set(0);
   const m64 same = g64_equal(from, to);
   g64 dropped, low, lost, k;
-  const g64 d = g64_two_sum(g64_select(same, zero, from),
-                            g64_select(same, zero, g64_sub(zero, to)), &dropped);
+  const g64 d = g64_two_sum(g64_select(same, zero, from), g64_select(same, zero, g64_sub(zero, to)),
+                            &dropped);
   const m64 none = g64_equal(from, g64_set(-__builtin_inf()));
   const pair64 y = g64_exp_parts_pair(d, g64_select(none, zero, dropped), &k);
   const g64 high = g64_fast_two_sum(y.high, y.low, &low);
@@ -97,9 +98,8 @@ static void NAME(logsumexp_weighted, piece)(const real *b, const real *x, size_t
   g64_store(lanes, terms.largest);
   for (size_t i = 1; i < FE_LANES; i++) lanes[0] = lanes[i] > lanes[0] ? lanes[i] : lanes[0];
   terms.largest = g64_set(parts[0][r] = lanes[0]);
-  for (size_t i = 0; i < n; i += FE_LANES)
-    FE_JOIN(logsumexp_weighted, add, f64, FE_ISA)
-    (&terms, LOAD_WIDE_UP_TO(b + i, n - i, 0), LOAD_WIDE_UP_TO(x + i, n - i, 0));
+  for (size_t i = 0; i < n; i += FE_LANES) FE_JOIN(logsumexp_weighted, add, f64, FE_ISA)
+  (&terms, LOAD_WIDE_UP_TO(b + i, n - i, 0), LOAD_WIDE_UP_TO(x + i, n - i, 0));
   sum64_collect(&terms.sum, &parts[1][r], &parts[2][r]);
   g64_store(lanes, terms.odd);
   for (size_t i = 0; i < FE_LANES; i++) parts[3][r] += lanes[i];
@@ -110,8 +110,8 @@ static void NAME(logsumexp_weighted, lanes)(const real *b, const real *x, size_t
                                             const fe_state *state, size_t r) {
   TERMS terms = FE_JOIN(logsumexp_weighted, begin, f64, FE_ISA)();
   for (size_t i = 0; i < n * FE_LANES; i += FE_LANES)
-    terms.largest = FE_JOIN(logsumexp_weighted, raise, f64, FE_ISA)(
-        terms.largest, LOAD_WIDE(b + i), LOAD_WIDE(x + i));
+    terms.largest = FE_JOIN(logsumexp_weighted, raise, f64, FE_ISA)(terms.largest, LOAD_WIDE(b + i),
+                                                                    LOAD_WIDE(x + i));
   for (size_t i = 0; i < n * FE_LANES; i += FE_LANES)
     FE_JOIN(logsumexp_weighted, add, f64, FE_ISA)(&terms, LOAD_WIDE(b + i), LOAD_WIDE(x + i));
   const pair64 sum = {terms.sum.sum, terms.sum.residual};

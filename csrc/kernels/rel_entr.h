@@ -3,8 +3,8 @@
  * The logarithm is that of the ratio, 2 v + v w R(w) + k log 2 (vmath.h), so x/y neither overflows
  * nor loses the digits of a ratio near 1; kl_div is phi of kl_divergence.h, never negative.
  *
- * Edge cases of rel_entr: 0 where x = 0 and y >= 0; +inf at x = inf, -inf at y = inf, NaN where both
- *   are; of kl_div: y where x = 0 and y >= 0; NaN where x or y is inf and the other positive. Of
+ * Edge cases of rel_entr: 0 where x = 0 and y >= 0; +inf at x = inf, -inf at y = inf, NaN where
+ * both are; of kl_div: y where x = 0 and y >= 0; NaN where x or y is inf and the other positive. Of
  *   both: +inf where y = 0 < x, and below 0; NaN in either gives NaN. No status.
  * Numbers beyond 2^-900 and 2^900 are brought near 1 by powers of two, which the logarithm adds.
  */
@@ -29,7 +29,8 @@ INLINE g64 FE_JOIN(rel_entr, scaled, f64, FE_ISA)(g64 x, g64 *exponent) {
 /* The results that are no sum: x = 0, and what is 0, infinite, negative or NaN. */
 INLINE g64 FE_JOIN(rel_entr, limits, f64, FE_ISA)(g64 x, g64 y, g64 result, g64 at_zero,
                                                   g64 at_infinite_y) {
-  const g64 zero = g64_set(0), infinity = g64_set(__builtin_inf()), nan = g64_set(__builtin_nan(""));
+  const g64 zero = g64_set(0), infinity = g64_set(__builtin_inf()),
+            nan = g64_set(__builtin_nan(""));
   const m64 positive = m64_and(g64_less(zero, x), g64_less(zero, y));
   result = g64_select(positive, result, infinity);
   result = g64_select(m64_and(positive, g64_equal(y, infinity)), at_infinite_y, result);
@@ -45,7 +46,7 @@ OUTLINE g64 FE_JOIN(rel_entr, careful, f64, FE_ISA)(g64 x, g64 y) {
   const g64 p = FE_JOIN(rel_entr, scaled, f64, FE_ISA)(g64_select(finite, x, one), &k_x);
   const g64 q = FE_JOIN(rel_entr, scaled, f64, FE_ISA)(g64_select(finite, y, one), &k_y);
   const pair64 log_ratio = g64_log_ratio_sum(p, q, g64_sub(k_x, k_y));
-  g64 result = g64_fma(x, log_ratio.high, g64_mul(x, log_ratio.low));
+  g64 result = g64_product_sum(x, log_ratio.high, g64_mul(x, log_ratio.low));
   result = g64_select(finite, result, infinity);
   const g64 at_infinite_y = g64_sub(x, infinity); /* NaN at x = inf, else -inf */
   return FE_JOIN(rel_entr, limits, f64, FE_ISA)(x, y, result, g64_set(0), at_infinite_y);
@@ -57,7 +58,7 @@ INLINE g64 FE_JOIN(rel_entr, element, f64, FE_ISA)(g64 x, g64 y, const fe_params
   const m64 inside = FE_JOIN(rel_entr, inside, f64, FE_ISA)(x, y, NEAR_1);
   if (m64_any(m64_not(inside))) return FE_JOIN(rel_entr, careful, f64, FE_ISA)(x, y);
   const pair64 log_ratio = g64_log_ratio_sum(x, y, g64_set(0));
-  return g64_fma(x, log_ratio.high, g64_mul(x, log_ratio.low));
+  return g64_product_sum(x, log_ratio.high, g64_mul(x, log_ratio.low));
 }
 
 /* Floats, of which all that are positive are in range. */
@@ -72,8 +73,8 @@ INLINE g64 FE_JOIN(rel_entr, fast, f32, FE_ISA)(g64 x, g64 y) {
 OUTLINE g64 FE_JOIN(rel_entr, careful, f32, FE_ISA)(g64 x, g64 y) {
   const g64 one = g64_set(1), infinity = g64_set(__builtin_inf());
   const m64 finite = FE_JOIN(rel_entr, inside, f64, FE_ISA)(x, y, 0, __builtin_inf());
-  g64 result = FE_JOIN(rel_entr, fast, f32, FE_ISA)(g64_select(finite, x, one),
-                                                    g64_select(finite, y, one));
+  g64 result =
+      FE_JOIN(rel_entr, fast, f32, FE_ISA)(g64_select(finite, x, one), g64_select(finite, y, one));
   result = g64_select(finite, result, infinity);
   return FE_JOIN(rel_entr, limits, f64, FE_ISA)(x, y, result, g64_set(0), g64_sub(x, infinity));
 }
@@ -89,8 +90,9 @@ INLINE g64 FE_JOIN(rel_entr, element, f32, FE_ISA)(g64 x, g64 y, const fe_params
 /* ---- kl_div ------------------------------------------------------------------------------------
  */
 
-/* x and y times a power of two that brings the larger of them near 1, and its inverse: phi is scaled
- * with them. Where the smaller is still tiny, the logarithm of the ratio is that of x and y. */
+/* x and y times a power of two that brings the larger of them near 1, and its inverse: phi is
+ * scaled with them. Where the smaller is still tiny, the logarithm of the ratio is that of x and y.
+ */
 OUTLINE g64 FE_JOIN(kl_div, careful, f64, FE_ISA)(g64 x, g64 y) {
   const g64 one = g64_set(1), nan = g64_set(__builtin_nan(""));
   const m64 finite = FE_JOIN(rel_entr, inside, f64, FE_ISA)(x, y, 0, __builtin_inf());

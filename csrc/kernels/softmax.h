@@ -8,9 +8,8 @@
  * terms of log p_j have one sign.
  *
  * Edge cases: -inf is a probability of 0, whose logarithm is -inf; one +inf is certainty; a row
- *   without an entry above -inf, with several +inf, or with NaN is NaN throughout. FE_INDEFINITE has
- *   other ones.
- * Accumulation: logsumexp's.
+ *   without an entry above -inf, with several +inf, or with NaN is NaN throughout. FE_INDEFINITE
+ * has other ones. Accumulation: logsumexp's.
  */
 
 #define MEASURE softmax

@@ -36,7 +36,8 @@ INLINE int fe_any_bits(const void *mask) {
 #define V64_ANY(m) fe_any_bits(&(m))
 #define V32_ANY(m) fe_any_bits(&(m))
 
-/* The barrier keeps GCC 12 from comparing floats for what is asked of their doubles, which kills it.
+/* The barrier keeps GCC 12 from comparing floats for what is asked of their doubles, which kills
+ * it.
  */
 INLINE v64 v64_widen(half32 half) {
   v64 wide = __builtin_convertvector(half, v64);

@@ -102,7 +102,8 @@ typedef struct {
 #define BASE_2 0x1.71547652b82fep+0, 0x1.777d0ffda0d24p-56 /* 1/log 2 */
 #define BASE_10 0x1.bcb7b1526e50ep-2, 0x1.95355baaafad3p-57
 #define NO_FLOOR (-INFINITY)
-#define BY(name) name, name##_wide
+#define BY(name) name, name##_wide, PROBABILITY, 0
+#define OF(t, name) name, name##_wide, t, 1
 
 static const function functions[] = {
     {"surprisal", "surprisal", 1, EVERY_FLOAT | DOUBLES, POSITIVE, 0, ONE, NO_FLOOR,
@@ -134,15 +135,15 @@ static const function functions[] = {
      3, EVERY_FLOAT, ANY, 1, ONE, NO_FLOOR, BY(exact_weighted_logit_loss)},
     {"binary_cross_entropy_with_logits_weighted", "binary_cross_entropy_with_logits_weighted", 3,
      FLOATS | DOUBLES, ANY, 0, ONE, NO_FLOOR, BY(exact_weighted_logit_loss)},
-    {"entr", "entr", 1, EVERY_FLOAT | DOUBLES, POSITIVE, 0, ONE, NO_FLOOR, BY(exact_entr),
-     PROBABILITY, 1},
-    {"rel_entr", "rel_entr", 2, FLOATS | DOUBLES, POSITIVE, 0, ONE, NO_FLOOR, BY(exact_rel_entr),
-     POSITIVE, 1},
-    {"kl_div", "kl_div", 2, FLOATS | DOUBLES, POSITIVE, 0, ONE, NO_FLOOR, BY(exact_kl_div),
-     POSITIVE, 1},
-    {"xlogy", "xlogy", 2, FLOATS | DOUBLES, POSITIVE, 0, ONE, NO_FLOOR, BY(exact_xlogy), ANY, 1},
+    {"entr", "entr", 1, EVERY_FLOAT | DOUBLES, POSITIVE, 0, ONE, NO_FLOOR,
+     OF(PROBABILITY, exact_entr)},
+    {"rel_entr", "rel_entr", 2, FLOATS | DOUBLES, POSITIVE, 0, ONE, NO_FLOOR,
+     OF(POSITIVE, exact_rel_entr)},
+    {"kl_div", "kl_div", 2, FLOATS | DOUBLES, POSITIVE, 0, ONE, NO_FLOOR,
+     OF(POSITIVE, exact_kl_div)},
+    {"xlogy", "xlogy", 2, FLOATS | DOUBLES, POSITIVE, 0, ONE, NO_FLOOR, OF(ANY, exact_xlogy)},
     {"xlog1py", "xlog1py", 2, FLOATS | DOUBLES, ABOVE_MINUS_ONE, 0, ONE, NO_FLOOR,
-     BY(exact_xlog1py), ANY, 1},
+     OF(ANY, exact_xlog1py)},
     {"expit", "expit", 1, EVERY_FLOAT | DOUBLES, ANY, 0, ONE, NO_FLOOR, BY(exact_sigmoid)},
     {"log_expit", "log_expit", 1, EVERY_FLOAT | DOUBLES, ANY, 0, ONE, NO_FLOOR,
      BY(exact_log_expit)},
