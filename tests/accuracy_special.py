@@ -42,7 +42,8 @@ def apart(got: np.ndarray, other: np.ndarray) -> np.ndarray:
     with np.errstate(all="ignore"):
         unit = np.spacing(np.minimum(abs(got), abs(other)))
         near = abs(got - other) <= LIMIT * unit
-    return ~(near | (got == other) | (np.isnan(got) & np.isnan(other)))
+    both: np.ndarray = near | (got == other) | (np.isnan(got) & np.isnan(other))
+    return ~both
 
 
 def judge(name: str, family: str, dtype: Any, count: int, rng: np.random.Generator) -> Verdict:

@@ -81,7 +81,7 @@ def any_size(rng: np.random.Generator, n: int, dtype: Any) -> np.ndarray:
     """Draw positive numbers, of all exponents alike, subnormal ones too."""
     info = np.finfo(dtype)
     exponents = rng.integers(info.minexp - info.nmant, info.maxexp, n)
-    return np.ldexp(1 + rng.random(n) * (exponents >= info.minexp), exponents)
+    return np.asarray(np.ldexp(1 + rng.random(n) * (exponents >= info.minexp), exponents))
 
 
 def near(rng: np.random.Generator, x: np.ndarray, dtype: Any) -> np.ndarray:
@@ -93,7 +93,7 @@ def near(rng: np.random.Generator, x: np.ndarray, dtype: Any) -> np.ndarray:
 def logits(rng: np.random.Generator, n: int, dtype: Any) -> np.ndarray:
     """Draw numbers whose exponential is a number, and a few beyond."""
     end = -np.log(float(np.finfo(dtype).smallest_subnormal))
-    return rng.choice([end * 1.01, 40.0, 1.0], n) * rng.uniform(-1, 1, n)
+    return np.asarray(rng.choice([end * 1.01, 40.0, 1.0], n) * rng.uniform(-1, 1, n))
 
 
 def _pairs(rng: np.random.Generator, n: int, dtype: Any) -> tuple[np.ndarray, np.ndarray]:

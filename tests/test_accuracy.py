@@ -91,17 +91,14 @@ def test_divergences_of_the_smallest_normal_numbers(name: str, isa: str, dtype: 
     tiny = np.finfo(dtype).tiny
     q = np.linspace(0.9, 4, 60).astype(dtype) * tiny
     for p in np.ldexp(np.linspace(1, 2, 9), [-3, -9, -40, -60, -80, -100, -110, -119, -123]):
-        rows = np.repeat(dtype(p), 60), q
-        true = reference.exact_kl_divergence(
-            reference.MP, *(x[:, None] for x in rows), log_floor=None
-        )
+        first = np.repeat(dtype(p), 60)
+        columns = first[:, None], q[:, None]
+        true = reference.exact_kl_divergence(MP, *columns, None)
         if name == "jeffreys_divergence":
-            back = (x[:, None] for x in rows[::-1])
-            true = true + reference.exact_kl_divergence(reference.MP, *back, log_floor=None)
+            true = true + reference.exact_kl_divergence(MP, *columns[::-1], None)
         for n in (1, 300):
-            got = getattr(fastent, name)(
-                *(np.repeat(x[:, None], n, 1) for x in rows), log_floor=None
-            )
+            rows = (np.repeat(x, n, axis=1) for x in columns)
+            got = getattr(fastent, name)(*rows, log_floor=None)
             error = relative_error(got, n * true, n * true, dtype)
             assert error.max() <= _core.bounds()[name][dtype == np.float64]
 
