@@ -77,11 +77,11 @@ def uniform(rng: np.random.Generator, n: int, dtype: Any) -> np.ndarray:
     return 1 - rng.random(n)
 
 
-def any_size(rng: np.random.Generator, n: int, dtype: Any) -> np.ndarray:
+def any_size(rng: np.random.Generator, n: int, dtype: Any) -> Any:
     """Draw positive numbers, of all exponents alike, subnormal ones too."""
     info = np.finfo(dtype)
     exponents = rng.integers(info.minexp - info.nmant, info.maxexp, n)
-    return np.asarray(np.ldexp(1 + rng.random(n) * (exponents >= info.minexp), exponents))
+    return np.ldexp(1 + rng.random(n) * (exponents >= info.minexp), exponents)
 
 
 def near(rng: np.random.Generator, x: np.ndarray, dtype: Any) -> np.ndarray:
@@ -90,10 +90,10 @@ def near(rng: np.random.Generator, x: np.ndarray, dtype: Any) -> np.ndarray:
     return x * (1 + rng.choice([-1, 1], x.size) * far)
 
 
-def logits(rng: np.random.Generator, n: int, dtype: Any) -> np.ndarray:
+def logits(rng: np.random.Generator, n: int, dtype: Any) -> Any:
     """Draw numbers whose exponential is a number, and a few beyond."""
     end = -np.log(float(np.finfo(dtype).smallest_subnormal))
-    return np.asarray(rng.choice([end * 1.01, 40.0, 1.0], n) * rng.uniform(-1, 1, n))
+    return rng.choice([end * 1.01, 40.0, 1.0], n) * rng.uniform(-1, 1, n)
 
 
 def _pairs(rng: np.random.Generator, n: int, dtype: Any) -> tuple[np.ndarray, np.ndarray]:
