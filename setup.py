@@ -53,7 +53,9 @@ if os.environ.get("FASTENT_SANITIZE"):
 elif os.environ.get("FASTENT_DEBUG"):
     FLAGS += ["-O0", "-g"]
 else:
-    FLAGS.append("-g0")  # Python's own flags ask for it: three quarters of the file, a fifth of the time
+    FLAGS.append(
+        "-g0"
+    )  # Python's own flags ask for it: three quarters of the file, a fifth of the time
 
 ISA_FLAGS = "; ".join(f"{isa}: {' '.join(flags) or 'none'}" for isa, flags in ISAS.items())
 

@@ -69,6 +69,7 @@ const fe_isa fe_isas[] = {
 const int fe_isa_count = sizeof fe_isas / sizeof fe_isas[0];
 
 #define FE_MAP_MEASURE(...) +1
+#define FE_UFUNC_MEASURE(...) +1
 #define FE_PAIR_MEASURE(...) +1
 #define FE_LABELLED_MEASURE(...) +1
 #define FE_POWERS_MEASURE(...) +1

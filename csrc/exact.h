@@ -32,6 +32,39 @@ HEAVY g64 g64_two_product(g64 a, g64 b, g64 *residual) {
   return product;
 }
 
+/* a - b quotient, exactly, of a quotient a/b that was rounded once or twice. */
+INLINE g64 g64_remainder(g64 a, g64 b, g64 quotient) {
+#if FE_FMA
+  return g64_fnma(b, quotient, a);
+#else
+  g64 residual;
+  const g64 product = g64_two_product(b, quotient, &residual);
+  return g64_sub(g64_sub(a, product), residual);
+#endif
+}
+
+/* a b + c, rounded about once, for |c| below |a b| or b = 0; where a b is no finite number, that.
+ * By halves of 26 bits and 27, cut off where they lie, so that nothing overflows before the result.
+ */
+INLINE g64 g64_product_sum(g64 a, g64 b, g64 c) {
+#if FE_FMA
+  return g64_fma(a, b, c);
+#else
+  const g64 zero = g64_set(0), one = g64_set(1), upper = g64_bits(~((1ull << 27) - 1));
+  const g64 size = g64_max(a, g64_sub(zero, a));
+  const m64 tiny = g64_less(size, g64_set(0x1p-800)); /* out of the subnormal numbers, and back */
+  const g64 up = g64_select(tiny, g64_set(0x1p200), one);
+  const g64 down = g64_select(tiny, g64_set(0x1p-200), one);
+  const g64 x = g64_mul(a, up), x_high = g64_bits_and(x, upper), x_low = g64_sub(x, x_high);
+  const g64 b_high = g64_bits_and(b, upper), b_low = g64_sub(b, b_high);
+  const g64 middle = g64_add(g64_mul(x_high, b_low), g64_mul(x_low, b_high));
+  const g64 rest = g64_add(middle, g64_add(g64_mul(x_low, b_low), g64_mul(c, up)));
+  const g64 product = g64_mul(x_high, b_high);
+  const m64 counts = m64_and(g64_equal(g64_sub(rest, rest), zero), m64_not(g64_equal(rest, zero)));
+  return g64_mul(g64_select(counts, g64_add(product, rest), product), down);
+#endif
+}
+
 INLINE g64 g64_two_sum(g64 a, g64 b, g64 *residual) {
   const g64 sum = g64_add(a, b);
   const g64 b_part = g64_sub(sum, a);

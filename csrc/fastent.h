@@ -37,6 +37,9 @@
 /* Flags of a call. */
 #define FE_NORMALIZE 1u /* rows are divided by their sums */
 #define FE_BITS 2u      /* the logarithm is to base 2 from the start, so powers of two are exact */
+/* A logit of +inf is no certainty: the softmax of its row is NaN; the logarithm of that is NaN
+ * there and -inf elsewhere. (SciPy's arithmetic.) */
+#define FE_INDEFINITE 4u
 
 typedef struct fe_params {
   double scale_high, scale_low; /* result = sum * (scale_high + scale_low): 1/log(base), 1/count */
@@ -135,6 +138,9 @@ typedef unsigned (*fe_map)(const void *const operand[FE_OPERANDS], size_t count,
 typedef enum fe_shape { FE_MAP, FE_ROWS, FE_LOGITS, FE_PAIRS_OF_ELEMENTS } fe_shape;
 typedef enum fe_real { FE_F32, FE_F64, FE_REALS } fe_real;
 
+/* The identity of a ufunc that has none, as NumPy's PyUFunc_None. */
+#define FE_NO_IDENTITY (-1)
+
 typedef struct fe_measure {
   const char *name;
   fe_shape shape;
@@ -145,7 +151,9 @@ typedef struct fe_measure {
   int results;            /* of a row */
   int keeps;              /* numbers an entry that accumulate leaves for spread, if it has room */
   int picks[FE_OPERANDS]; /* the part that takes this operand's entry at the row's label, or 0 */
-  int labelled;           /* operand 0 is made of labels: 1 at a row's label, else 0 */
+  const char *loops; /* NULL, or the dtypes of a ufunc's loops: NumPy's letters, in its order */
+  int identity;      /* of that ufunc */
+  int labelled;      /* operand 0 is made of labels: 1 at a row's label, else 0 */
   double bound[FE_REALS]; /* largest error: ulps if at least 0.5, else relative */
   fe_map map[FE_REALS];
   fe_accumulate accumulate[FE_REALS];

@@ -33,6 +33,15 @@
    .results = 1,                                               \
    .bound = {bound_f32, bound_f64},                            \
    .map = FE_BOTH(name_, map)},
+#define FE_UFUNC_MEASURE(name_, operands_, kernel, loops_, identity_, bound_f32, bound_f64) \
+  {.name = #name_,                                                                          \
+   .shape = FE_MAP,                                                                         \
+   .operands = operands_,                                                                   \
+   .results = 1,                                                                            \
+   .loops = loops_,                                                                         \
+   .identity = identity_,                                                                   \
+   .bound = {bound_f32, bound_f64},                                                         \
+   .map = FE_BOTH(kernel, map)},
 #define FE_PAIR_MEASURE(name_, operands_, bound_f32, bound_f64) \
   {.name = #name_,                                              \
    .shape = FE_PAIRS_OF_ELEMENTS,                               \

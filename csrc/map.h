@@ -5,6 +5,11 @@
  * changes nothing.
  */
 
+/* What stands in for elements behind the end: its results cost no more than others. */
+#ifndef PAD
+#define PAD 1
+#endif
+
 /* An element function takes two operands (of one, the same twice), or three. */
 #if OPERANDS == 3
 #define ELEMENT(load) \
@@ -14,7 +19,7 @@
   NAME(MEASURE, element)(load(operand[0]), load(operand[OPERANDS - 1]), params, &status)
 #endif
 #define WHOLE(array) LOAD_WIDE((const real *)(array) + i)
-#define REST(array) LOAD_WIDE_PARTIAL((const real *)(array) + i, count - i, 1)
+#define REST(array) LOAD_WIDE_PARTIAL((const real *)(array) + i, count - i, PAD)
 
 static unsigned NAME(MEASURE, map)(const void *const operand[FE_OPERANDS], size_t count,
                                    const fe_params *params, void *out) {
@@ -35,3 +40,4 @@ static unsigned NAME(MEASURE, map)(const void *const operand[FE_OPERANDS], size_
 #undef REST
 #undef MEASURE
 #undef OPERANDS
+#undef PAD

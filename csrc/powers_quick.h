@@ -36,9 +36,9 @@ INLINE powers_lanes powers_no_lanes(void) {
   return (powers_lanes){zero, zero, zero, none, {zero, zero}, g64_less(zero, zero)};
 }
 
-/* Neither 0 nor normal. NaN and infinity show in the total. */
+/* Neither 0 nor normal by a binade (kl_divergence.h). NaN and infinity show in the sums. */
 INLINE m64 powers_odd(g64 x) {
-  return m64_and(g64_less(x, g64_set(FE_MIN_NORMAL_F64)), m64_not(g64_equal(x, g64_set(0))));
+  return m64_and(g64_less(x, g64_set(2 * FE_MIN_NORMAL_F64)), m64_not(g64_equal(x, g64_set(0))));
 }
 
 /* e^u, and what it is without 1, and without 1 + u. */

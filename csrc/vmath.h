@@ -101,6 +101,29 @@ HEAVY pair64 g64_log_pair(g64 x) {
   return (pair64){rounded, rest};
 }
 
+/* n log 2 + log m = high + low within 0.3 ulp, for what is multiplied yet: high is n log 2 + f, and
+ * low, up to a fifth of it, -s (f - z R). Of m + c, where there is a c below 2^-52, low has c/m
+ * too, with m = (1 + s)/(1 - s) to the third order. */
+INLINE pair64 g64_log_sum(g64 m, g64 n, const int with_c, g64 c) {
+  const g64 one = g64_set(1), f = g64_sub(m, one), s = g64_div(f, g64_add(m, one));
+  const g64 z = g64_mul(s, s), r = g64_polynomial(z, FE_LOG_F64, 7);
+  g64 lost;
+  const g64 high = g64_fast_two_sum(g64_mul(n, g64_set(FE_LN2_HIGH)), f, &lost);
+  if (with_c) {
+    const g64 less = g64_sub(one, s);
+    lost = g64_fma(c, g64_mul(less, g64_add(less, z)), lost);
+  }
+  const g64 low = g64_fma(n, g64_set(FE_LN2_LOW), lost);
+  return (pair64){high, g64_fnma(s, g64_fnma(z, r, f), low)};
+}
+
+/* The same of a number x: normal, else some finite numbers; or `subnormal` too. */
+INLINE pair64 g64_log_sum_of(g64 x, const int subnormal) {
+  g64 n;
+  const g64 m = subnormal ? g64_split_subnormal(x, &n) : g64_split(x, &n);
+  return g64_log_sum(m, n, 0, m);
+}
+
 /* As g64_log_pair for all numbers: 0 -> -inf, +inf -> +inf, negative and NaN -> NaN. */
 INLINE pair64 g64_log_pair_full(g64 x) {
   pair64 y = g64_log_pair(x);
@@ -241,6 +264,22 @@ INLINE g64 g64_ratio_split_below(g64 p, g64 q, g64 *k) {
 
 /* (log(p'/q) - 2 v) / v for v = (p' - q)/(p' + q), |v| <= 3/11, w = v^2. */
 HEAVY g64 g64_ratio_tail(g64 w) { return g64_mul(w, g64_polynomial(w, FE_RATIO_F64, 8)); }
+
+/* k log 2 + log(p/q) = high + low, as g64_log_sum, for p and q from 2^-900 to 2^900, and `more`
+ * added to the k of vmath's ratio: 2 v + v w R(w) + k log 2, with what was lost of p + q and of the
+ * quotient v kept. The sum p + q loses at most 2^-55 more, where p > q. */
+INLINE pair64 g64_log_ratio_sum(g64 p, g64 q, g64 more) {
+  g64 k, dropped, lost;
+  const g64 scaled = g64_ratio_split(p, q, &k);
+  k = g64_add(k, more);
+  const g64 above = g64_sub(scaled, q), below = g64_fast_two_sum(q, scaled, &dropped);
+  const g64 inverse = g64_div(g64_set(1), below), v = g64_mul(above, inverse);
+  const g64 remainder = g64_fnma(v, dropped, g64_remainder(above, below, v));
+  const g64 v_low = g64_mul(remainder, inverse), tail = g64_mul(v, g64_ratio_tail(g64_mul(v, v)));
+  const g64 high = g64_fast_two_sum(g64_mul(k, g64_set(FE_LN2_HIGH)), g64_add(v, v), &lost);
+  const g64 low = g64_fma(k, g64_set(FE_LN2_LOW), g64_add(g64_add(v_low, v_low), tail));
+  return (pair64){high, g64_add(low, lost)};
+}
 
 /* ---- float32: only where the machine has FMA; elsewhere floats are computed as doubles ---------
  */

@@ -20,7 +20,7 @@ cimport numpy as cnp
 import numpy as np
 
 from fastent._kernels cimport (
-    FE_BITS, FE_LOGITS, FE_MAP, FE_PAIRS_OF_ELEMENTS, fe_enter, fe_isa_count, fe_isas, fe_leave,
+    FE_BITS, FE_INDEFINITE, FE_LOGITS, FE_MAP, FE_PAIRS_OF_ELEMENTS, fe_enter, fe_isa_count, fe_isas, fe_leave,
     fe_measure, fe_mode, fe_params,
 )
 
@@ -55,6 +55,7 @@ BUILD = {
 }
 NORMALIZE = FE_NORMALIZE
 BITS = FE_BITS
+INDEFINITE = FE_INDEFINITE
 
 # ---- parameters -------------------------------------------------------------------------------
 

@@ -13,6 +13,7 @@ cdef extern from "fastent.h" nogil:
         FE_INVALID
         FE_NORMALIZE
         FE_BITS
+        FE_INDEFINITE
         FE_MAP
         FE_ROWS
         FE_LOGITS
@@ -86,6 +87,8 @@ cdef extern from "fastent.h" nogil:
         int results
         int keeps
         int picks[FE_OPERANDS]
+        const char *loops
+        int identity
         int labelled
         double bound[2]
         fe_map map[2]

@@ -107,7 +107,13 @@ def _spread_rows(
     if is_lazy(logits):
         block = partial(_spread_block, measure.name, axis, temperature)
         return call_on_blocks(block, logits, "logits", axes_of(axis, logits.ndim), out)
-    array = as_array(logits, "logits")
+    return spread_array(measure, as_array(logits, "logits"), axis, vector, out)
+
+
+def spread_array(
+    measure: Measure, array: Array, axis: Axis, vector: Array, out: Array | None
+) -> Any:
+    """Return a number for every entry of the rows of an array."""
     dtype = kernel_dtype([array])
     rows = Rows([array], ["logits"], axis)
     check_out(out, array.shape, dtype)

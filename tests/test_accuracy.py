@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import reference
 import strategies
-from accuracy_cases import bound
+from accuracy_cases import bound, relative_error
 from accuracy_report import MEASURES, compare
 from reference import DD, MP, exact, ulp_error
 
@@ -83,6 +83,24 @@ def dense_error(got: np.ndarray, true: DD) -> float:
     """Largest error in ulps of got's dtype, for true values in the range of DD."""
     spacing = np.spacing(np.abs(true.hi).astype(got.dtype)).astype(np.float64)
     return float(np.max(np.abs((got.astype(np.float64) - true.hi) - true.lo) / spacing))
+
+
+@pytest.mark.parametrize("name", ["kl_divergence", "jeffreys_divergence"])
+def test_divergences_of_the_smallest_normal_numbers(name: str, isa: str, dtype: Any) -> None:
+    """Rows whose q are within two binades of the smallest normal number, p of every size."""
+    tiny = np.finfo(dtype).tiny
+    q = np.linspace(0.9, 4, 60).astype(dtype) * tiny
+    for p in np.ldexp(np.linspace(1, 2, 9), [-3, -9, -40, -60, -80, -100, -110, -119, -123]):
+        first = np.repeat(dtype(p), 60)
+        columns = first[:, None], q[:, None]
+        true = reference.exact_kl_divergence(MP, *columns, None)
+        if name == "jeffreys_divergence":
+            true = true + reference.exact_kl_divergence(MP, *columns[::-1], None)
+        for n in (1, 300):
+            rows = (np.repeat(x, n, axis=1) for x in columns)
+            got = getattr(fastent, name)(*rows, log_floor=None)
+            error = relative_error(got, n * true, n * true, dtype)
+            assert error.max() <= _core.bounds()[name][dtype == np.float64]
 
 
 @pytest.mark.parametrize("name", UNARY)

@@ -7,8 +7,10 @@ from pathlib import Path
 import pytest
 
 import fastent
+from fastent import special
 
-DROP_INS = ["fastent.stats"]  # modules that fastent does not import
+# Modules that fastent does not import.
+DROP_INS = ["fastent.stats", "fastent.special", "fastent._special_softmax"]
 MODULES = sorted(
     {getattr(getattr(fastent, name), "__module__", "fastent") for name in fastent.__all__}
     | set(DROP_INS)
@@ -40,6 +42,13 @@ def test_examples(name: str) -> None:
     """Every example of a module prints what its docstring shows."""
     failed, _ = doctest.testmod(importlib.import_module(name))
     assert failed == 0
+
+
+@pytest.mark.parametrize("name", special.__all__)
+def test_every_special_name_has_one(name: str) -> None:
+    """A ufunc's examples are in what it says of itself, too."""
+    parser = doctest.DocTestParser()
+    assert parser.get_examples(getattr(special, name).__doc__)
 
 
 def test_every_public_function_has_one() -> None:

@@ -55,8 +55,9 @@ INLINE void NAME(jeffreys_divergence, watch)(WATCH *watch, GROUP p, GROUP q) {
   W(poison)(watch, G(add)(p, q));
 }
 
+/* What is scaled to a little less than q has to be normal. */
 #define JEFFREYS_LIMIT(params) \
-  ((params)->probability_floor > MIN_NORMAL ? (params)->probability_floor : MIN_NORMAL)
+  ((params)->probability_floor > 2 * MIN_NORMAL ? (params)->probability_floor : 2 * MIN_NORMAL)
 
 INLINE MASK NAME(jeffreys_divergence, special)(GROUP p, GROUP q, const fe_params *params) {
   const GROUP zero = G(set)(0), least = G(set)((compute)JEFFREYS_LIMIT(params));

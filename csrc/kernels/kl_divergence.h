@@ -72,8 +72,11 @@ INLINE void CAREFUL_NAME(kl_divergence_plain)(sum64 *sum, const entry64 *entry,
 }
 #endif
 
-/* phi of normal p and q, of which p may be 0; diff is p - q, and where `finer` better than p - q
- * itself, of a q that has been rounded. */
+/* The ratio is scaled to a little less than q, which has to be normal. */
+#define LEAST_Q (2 * MIN_NORMAL)
+
+/* phi of p and q from LEAST_Q up, of which p may be 0; diff is p - q, and where `finer` better than
+ * p - q itself, of a q that has been rounded. */
 INLINE GROUP NAME(kl_divergence, fast)(GROUP p, GROUP q, GROUP diff, const int finer) {
   GROUP k;
   const GROUP scaled = G(ratio_split)(p, q, &k);
@@ -100,7 +103,7 @@ INLINE void NAME(kl_divergence, watch)(WATCH *watch, GROUP p, GROUP q) {
 
 /* Where p = 0 the fast form gives q, where q = 0 too it gives 0: both right. */
 INLINE MASK NAME(kl_divergence, special)(GROUP p, GROUP q, const fe_params *params) {
-  const GROUP zero = G(set)(0), normal = G(set)(MIN_NORMAL);
+  const GROUP zero = G(set)(0), normal = G(set)(LEAST_Q);
   const MASK p_zero = G(equal)(p, zero), q_zero = G(equal)(q, zero);
   const MASK p_bad = M(and)(G(less)(p, normal), M(not)(p_zero));
   const MASK q_bad = M(and)(G(less)(q, normal), M(not)(q_zero));
@@ -114,11 +117,12 @@ INLINE MASK NAME(kl_divergence, special)(GROUP p, GROUP q, const fe_params *para
 #define WEIGHTED 0
 #define VARIANT(params, p, q, count) 0
 #define WATCH_LIMIT(params) \
-  ((params)->probability_floor > MIN_NORMAL ? (params)->probability_floor : MIN_NORMAL)
+  ((params)->probability_floor > LEAST_Q ? (params)->probability_floor : LEAST_Q)
 /* d times sum p |log(p/q)| + |p - q| <= 3 sqrt(2 KL), and d of sum p and sum q: 7e-15 of it there
  */
 #define LEAST_SHARE 0x1p-3
 #include "../reduce.h"
+#undef LEAST_Q
 
 #define MEASURE kl_divergence_plain
 #define OPERANDS 2

@@ -8,8 +8,8 @@
  * terms of log p_j have one sign.
  *
  * Edge cases: -inf is a probability of 0, whose logarithm is -inf; one +inf is certainty; a row
- *   without an entry above -inf, with several +inf, or with NaN is NaN throughout.
- * Accumulation: logsumexp's.
+ *   without an entry above -inf, with several +inf, or with NaN is NaN throughout. FE_INDEFINITE
+ * has other ones. Accumulation: logsumexp's.
  */
 
 #define MEASURE softmax
@@ -47,8 +47,11 @@ static void NAME(softmax, finish)(const fe_state *state, size_t rows, const fe_p
     const g64 k = logits_exponent(row.largest, far, &unit);
     const pair64 inverse = NAME(softmax, inverse)(&row, k, far, &unit);
     const g64 nan = g64_set(__builtin_nan("")); /* alone: the low part's may have another sign */
-    g64_store(state->part[FE_HIGH] + r, g64_select(end.nothing, nan, inverse.high));
-    g64_store(state->part[FE_LOW] + r, g64_select(end.nothing, g64_set(0), inverse.low));
+    const m64 infinite = g64_equal(row.largest, g64_set(__builtin_inf()));
+    m64 nothing = end.nothing;
+    if (params->flags & FE_INDEFINITE) nothing = m64_or(nothing, infinite);
+    g64_store(state->part[FE_HIGH] + r, g64_select(nothing, nan, inverse.high));
+    g64_store(state->part[FE_LOW] + r, g64_select(nothing, g64_set(0), inverse.low));
     g64_store(state->part[FE_COUNT] + r, k);
   }
 }
@@ -60,8 +63,14 @@ static void NAME(log_softmax, finish)(const fe_state *state, size_t rows, const 
   for (size_t r = 0; r < rows; r += FE_LANES) {
     const NAME(logits, ending) end = NAME(logits, end)(state, r, &unit);
     const g64 nan = g64_set(__builtin_nan(""));
-    g64_store(state->part[FE_HIGH] + r, g64_select(end.nothing, nan, end.log_sum.high));
-    g64_store(state->part[FE_LOW] + r, end.log_sum.low);
+    g64 high = g64_select(end.nothing, nan, end.log_sum.high), low = end.log_sum.low;
+    if (params->flags & FE_INDEFINITE) { /* whatever log S is, if it is a number */
+      const m64 infinite = g64_equal(end.largest, g64_set(__builtin_inf()));
+      const g64 none = g64_sub(end.sum, end.sum);
+      high = g64_select(infinite, none, high), low = g64_select(infinite, none, low);
+    }
+    g64_store(state->part[FE_HIGH] + r, high);
+    g64_store(state->part[FE_LOW] + r, low);
   }
 }
 
@@ -72,19 +81,21 @@ static void NAME(softmax, spread)(const fe_block *block, const fe_params *params
 
 static void NAME(log_softmax, spread)(const fe_block *block, const fe_params *params,
                                       const fe_state *state, void *out, ptrdiff_t stride) {
-  const g64 temperature = g64_set(params->temperature), zero = g64_set(0);
+  const g64 temperature = g64_set(params->temperature);
   const int tempered = params->temperature < 1 || params->temperature > 1;
   for (size_t r = 0; r < block->rows; r++) {
     const ptrdiff_t at = (ptrdiff_t)r;
     const char *from = (const char *)block->operand[0] + at * block->stride[0];
     const real *x = (const real *)(const void *)from;
     real *to = (real *)(void *)((char *)out + at * stride);
-    const g64 m = g64_set(state->part[FE_LARGEST][r]);
+    const double largest = state->part[FE_LARGEST][r];
+    const int indefinite = (params->flags & FE_INDEFINITE) && largest > 0 && largest - largest != 0;
+    const g64 m = g64_set(largest), at_m = g64_set(indefinite ? __builtin_nan("") : 0);
     const g64 high = g64_set(state->part[FE_HIGH][r]), low = g64_set(state->part[FE_LOW][r]);
     for (size_t i = 0; i < block->columns; i += FE_LANES) {
       const size_t left = block->columns - i;
       const g64 a = LOAD_WIDE_UP_TO(x + i, left, 0);
-      g64 d = g64_select(g64_equal(a, m), zero, g64_sub(a, m));
+      g64 d = g64_select(g64_equal(a, m), at_m, g64_sub(a, m));
       if (tempered) d = g64_div(d, temperature);
       NAME(finish, store)(to + i, left, g64_sub(g64_sub(d, low), high));
     }

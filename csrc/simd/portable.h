@@ -36,9 +36,15 @@ INLINE int fe_any_bits(const void *mask) {
 #define V64_ANY(m) fe_any_bits(&(m))
 #define V32_ANY(m) fe_any_bits(&(m))
 
-/* The addition keeps GCC 12 from comparing floats for what is asked of their doubles, which kills
- * it. */
-#define V64_WIDEN(half) (__builtin_convertvector(half, v64) + 0.0)
+/* The barrier keeps GCC 12 from comparing floats for what is asked of their doubles, which kills
+ * it.
+ */
+INLINE v64 v64_widen(half32 half) {
+  v64 wide = __builtin_convertvector(half, v64);
+  __asm__("" : "+m"(wide));
+  return wide;
+}
+#define V64_WIDEN(half) v64_widen(half)
 #define V64_NARROW(a) __builtin_convertvector(a, half32)
 
 /* Lanes i .. of p where the mask is set, else pad. */

@@ -227,8 +227,15 @@ static double sample(uint64_t *state, const format *form, domain inputs) {
 /* A target and what is judged. A probability: half of them by themselves, half one beside the
  * other, where the loss is smallest, or its complement, or both near 0 or 1, or a target of 0 or 1.
  */
-static void sample_pair(uint64_t *state, const format *form, domain judged, double *t, double *x) {
+static void sample_pair(uint64_t *state, const format *form, const function *f, double *t,
+                        double *x) {
   const uint64_t kind = draw(state);
+  const domain judged = f->x;
+  if (f->t != PROBABILITY) { /* numbers of two domains: half of the second beside the first, or 1 */
+    *t = sample(state, form, f->t), *x = sample(state, form, judged);
+    if ((kind & 1) && judged == POSITIVE) *x = near(state, form, f->t == POSITIVE ? *t : 1);
+    return;
+  }
   *t = probability(state, form), *x = probability(state, form);
   if (judged == ANY) {
     *x = any_number(state, form);
@@ -275,7 +282,7 @@ static size_t fill(const proof *p, uint64_t block, double *t, double *x) {
       x[n] = all->hard.list[i % all->hard.count];
       if (f->operands > 1) t[n] = all->hard.list[i / all->hard.count];
     } else if (f->operands > 1) {
-      sample_pair(&state, form, f->x, &t[n], &x[n]);
+      sample_pair(&state, form, f, &t[n], &x[n]);
     } else {
       x[n] = sample(&state, form, f->x);
     }
