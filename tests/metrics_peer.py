@@ -46,3 +46,8 @@ def assert_same(
     if theirs.error is None:
         np.testing.assert_allclose(ours.result, theirs.result, rtol=NEAR[dtype], atol=noise)
     return ours
+
+
+def matrix(entries: Any) -> Any:
+    """Return an np.matrix without the warning that making one gives."""
+    return np.array(entries).view(np.matrix)

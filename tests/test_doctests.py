@@ -10,7 +10,10 @@ import fastent
 from fastent import special
 
 # Modules that fastent does not import.
-DROP_INS = ["fastent.stats", "fastent.special", "fastent._special_softmax"]
+DROP_INS = [
+    *("fastent.stats", "fastent.special", "fastent._special_softmax"),
+    *(f"fastent.metrics.{name}" for name in ("_brier", "_information", "_log_loss")),
+]
 MODULES = sorted(
     {getattr(getattr(fastent, name), "__module__", "fastent") for name in fastent.__all__}
     | set(DROP_INS)

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 import scipy.sparse
 import sklearn.metrics
-from metrics_peer import assert_same, outcome
+from metrics_peer import assert_same, matrix, outcome
 from mpmath import mp, mpf
 from zoo import ZOO
 
@@ -22,6 +22,7 @@ NAMES = ("mutual_info_score", "normalized_mutual_info_score", "adjusted_mutual_i
 AVERAGES = ("arithmetic", "geometric", "min", "max")
 NOISE = 2e-14  # of scikit-learn's adjusted score, where 0 is over 0 but for roundings
 nan, inf = np.nan, np.inf
+
 SAMPLES = [0, 0, 1, 1, 2]
 every_name = pytest.mark.parametrize("name", NAMES)
 
@@ -36,7 +37,7 @@ LABELINGS: list[Any] = [
     *(np.array([3, 1, 3, 3, 1], "O"), np.array([3, 1.5, True, 3, 1], "O"), [1j] * 5, range(5)),
     *(5, None, "abcde", {1, 2, 3, 4, 5}, np.zeros((2, 2, 2)), np.zeros(()), [10**30, 1, 2, 3, 4]),
     *(np.array(["2020", "2021", "1999", "1999", "2020"], "M8[Y]"), scipy.sparse.eye_array(5)),
-    *(np.ma.array(SAMPLES), np.array([SAMPLES]).view(np.matrix), np.array([1e300, 0, 1, 1, 0])),
+    *(np.ma.array(SAMPLES), matrix([SAMPLES]), np.array([1e300, 0, 1, 1, 0])),
     *(np.array([0.0, -0.0, 1, 1, 0]), np.array(["x", "yy", "x", "yy", "z"], ">U9")),
     np.array([(1, 2), (1, 3), (1, 2), (0, 0), (0, 0)], [("a", int), ("b", int)]),
 ]  # fmt: skip
@@ -54,7 +55,7 @@ TABLES: list[Any] = [
     *(scipy.sparse.coo_array(np.array([1, 2])), np.zeros((2, 2), int), np.zeros((0, 2), int)),
     *(np.zeros((2, 0), int), [[1, 2]], [[1], [2]], [1, 2], np.array(3), [[1, 2], [3]]),
     *(np.array([[nan, 1], [1, 1]]), np.array([[inf, 1], [1, 1]]), np.zeros((2, 2, 2), int)),
-    *(np.array([["a", "b"]] * 2), np.array([["1", "2"], ["3", "4"]]), np.array(COUNTS).view(np.matrix)),
+    *(np.array([["a", "b"]] * 2), np.array([["1", "2"], ["3", "4"]]), matrix(COUNTS)),
     *(np.array([[10**9, 1], [1, 10**9]]), np.array([[0, 0, 0], [0, 5, 0], [0, 0, 3]])),
     *(np.array([[1, 2], [3, 4]], np.uint64), np.array([[5, 5], [5, 5]]), COUNTS - 2),
 ]  # fmt: skip

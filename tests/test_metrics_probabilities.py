@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 import scipy.sparse
-from metrics_peer import NEAR, assert_same
+from metrics_peer import NEAR, assert_same, matrix
 from mpmath import mp, mpf
 from zoo import ZOO
 
@@ -59,7 +59,7 @@ TRUE: list[Any] = [
     np.array(["x", "yy"] * 2, ">U9"),
     *(np.array([1 + 1j, 0, 1, 0]), [1j, 0, 1, 0], np.zeros((4, 2, 2)), np.array(3), {0, 1, 2, 3}),
     *({"a": 1, "b": 2, "c": 3, "d": 4}, Fitted(), ByArray([0, 1, 1, 0]), ByArray(["a", "b"] * 2)),
-    *(np.array([[0, 1, 1, 0]]).view(np.matrix), np.ma.array([0, 1, 1, 0]), scipy.sparse.csr_array(np.eye(4))),
+    *(matrix([[0, 1, 1, 0]]), np.ma.array([0, 1, 1, 0]), scipy.sparse.csr_array(np.eye(4))),
 ]  # fmt: skip
 PROB: list[Any] = [
     *(TWO, THREE, POSITIVE, [[p] for p in POSITIVE], np.array(TWO), np.array(THREE)[:, ::-1]),
@@ -68,7 +68,7 @@ PROB: list[Any] = [
     *(np.ones((4, 2, 2)), np.ones((4, 0)), np.ones((0, 2)), [], [[]], np.array(0.5), POSITIVE[:3]),
     *(np.array(["a"] * 4), np.array(["0.5"] * 4), ["0.5"] * 4, [1j] * 4, np.ones(4) * 1j, {1: 2}),
     *(np.array(POSITIVE, "g"), np.array(TWO, "O"), [None] * 4, scipy.sparse.csr_array(TWO)),
-    *(np.array(TWO).view(np.matrix), np.ma.array(POSITIVE), ByArray(TWO), [[0.3, 0.7], [0.2]], Fitted()),
+    *(matrix(TWO), np.ma.array(POSITIVE), ByArray(TWO), [[0.3, 0.7], [0.2]], Fitted()),
     *([1e-20, 1 - 1e-16, 0.5, 1.0], np.array(TWO, ">f8"), np.full((4, 2), nan)),
     [[0.5, 0.5, 0], [1, 0, 0], [0, 1, 0], [0.25, 0.25, 0.5]],
 ]  # fmt: skip
