@@ -15,10 +15,10 @@ import functools
 import importlib
 import inspect
 import json
-import re
 import sys
 from collections.abc import Iterable, Iterator
 from pathlib import Path
+from types import CodeType
 from typing import Any
 
 import pytest
@@ -68,21 +68,22 @@ class Replacement:
         """Keep the tests that concern us, and put our functions in place."""
         self.pairs = list(self._pairs())
         kept = [item for item in items if isinstance(item, pytest.Function) and self._speaks(item)]
-        config.hook.pytest_deselected(items=[item for item in items if item not in set(kept)])
+        chosen = set(kept)
+        config.hook.pytest_deselected(items=[item for item in items if item not in chosen])
         items[:] = kept
         if self.what == "none":
             return
         modules = {item.module for item in kept} | set(filter(_is_public, sys.modules.values()))
         for module in sorted(modules, key=lambda module: module.__name__):
             for name, value in list(vars(module).items()):
-                swapped = self._swapped(value)
-                if swapped is not value:
-                    setattr(module, name, swapped)
+                new = swapped(value, self.pairs)
+                if new is not value:
+                    setattr(module, name, new)
                     self.places.append(f"{module.__name__}.{name}")
         for item in kept:
             if hasattr(item, "callspec"):
                 for name, value in item.callspec.params.items():
-                    item.callspec.params[name] = self._swapped(value)
+                    item.callspec.params[name] = swapped(value, self.pairs)
 
     def _pairs(self) -> Iterator[tuple[Any, Any]]:
         """Yield the peers' functions beside ours, of the modules that there are."""
@@ -104,39 +105,14 @@ class Replacement:
         return WithReference(ours, theirs) if hasattr(theirs, "__wrapped__") else ours
 
     def _speaks(self, item: pytest.Function) -> bool:
-        """Whether a test names one of the functions, or has one as a parameter."""
-        if hasattr(item, "callspec"):
-            for value in item.callspec.params.values():
-                named = isinstance(value, str) and value.endswith(tuple(self.names))
-                if named or self._swapped(value) is not value:
-                    return True
-        source = _source(item.cls) if item.cls is not None else _source(item.function)
-        return re.search(rf"\b({'|'.join(sorted(self.names))})\b", source) is not None
-
-    def _swapped(self, value: Any, depth: int = DEPTH) -> Any:
-        """Return the value with our functions in it: itself, if there is nothing to change."""
-        for theirs, ours in self.pairs:
-            if value is theirs:
-                return ours
-        if depth == 0:
-            return value
-
-        def swap(inner: Any) -> Any:
-            return self._swapped(inner, depth - 1)
-
-        if type(value) is functools.partial:
-            function = swap(value.func)
-            if function is not value.func:
-                return functools.partial(function, *value.args, **value.keywords)
-        elif type(value) is dict:
-            pairs = {swap(key): swap(inner) for key, inner in value.items()}
-            if not _same(value, pairs) or not _same(value.values(), pairs.values()):
-                return pairs
-        elif type(value) in (list, tuple, set, frozenset):
-            swapped = [swap(inner) for inner in value]
-            if not _same(value, swapped):
-                return type(value)(swapped)
-        return value
+        """Whether a test, or another of its class, names one of the functions, or is given one."""
+        given = list(item.callspec.params.values()) if hasattr(item, "callspec") else []
+        marked = [(theirs, _broken) for theirs, _ in self.pairs]
+        if any(swapped(value, marked) is not value for value in given):
+            return True
+        if any(isinstance(value, str) and value.endswith(tuple(self.names)) for value in given):
+            return True
+        return not self.names.isdisjoint(_names(item.cls or inspect.unwrap(item.function)))
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
         """Note what came of a test."""
@@ -172,17 +148,48 @@ class WithReference:
         return self.ours(*args, **keywords)
 
 
+def swapped(value: Any, pairs: list[tuple[Any, Any]], depth: int = DEPTH) -> Any:
+    """Return the value with the second of each pair for the first; itself if nothing changes."""
+    for first, second in pairs:
+        if value is first:
+            return second
+    if depth == 0:
+        return value
+
+    def swap(inner: Any) -> Any:
+        return swapped(inner, pairs, depth - 1)
+
+    if type(value) is functools.partial:
+        function = swap(value.func)
+        if function is not value.func:
+            return functools.partial(function, *value.args, **value.keywords)
+    elif type(value) is dict:
+        items = {swap(key): swap(inner) for key, inner in value.items()}
+        if not _same(value, items) or not _same(value.values(), items.values()):
+            return items
+    elif type(value) in (list, tuple, set, frozenset):
+        inside = [swap(inner) for inner in value]
+        if not _same(value, inside):
+            return type(value)(inside)
+    return value
+
+
 def _same(values: Iterable[Any], others: Iterable[Any]) -> bool:
     """Whether these are the same objects, in this order."""
     return all(one is other for one, other in zip(values, others, strict=False))
 
 
-def _source(thing: Any) -> str:
-    """Return the source of a function or class, or nothing where there is none."""
-    try:
-        return inspect.getsource(thing)
-    except (OSError, TypeError):
-        return ""
+@functools.cache
+def _names(thing: Any) -> frozenset[str]:
+    """Return the names that a function, or those of a class, look up or hold."""
+    if isinstance(thing, type):
+        return frozenset().union(*map(_names, filter(inspect.isfunction, vars(thing).values())))
+    names: set[str] = set()
+    codes = [thing.__code__]
+    for code in codes:
+        names.update(code.co_names, (x for x in code.co_consts if isinstance(x, str)))
+        codes += [x for x in code.co_consts if isinstance(x, CodeType)]
+    return frozenset(names)
 
 
 def _is_public(module: Any) -> bool:
