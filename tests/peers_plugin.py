@@ -13,15 +13,19 @@ from __future__ import annotations
 
 import functools
 import importlib
+import importlib.util
 import inspect
 import json
 import sys
 from collections.abc import Iterable, Iterator
+from importlib.machinery import PathFinder
 from pathlib import Path
 from types import CodeType
 from typing import Any
 
 import pytest
+
+import fastent
 
 # Where our functions are, where the peer's are, and what both have.
 PEERS = {
@@ -88,11 +92,9 @@ class Replacement:
     def _pairs(self) -> Iterator[tuple[Any, Any]]:
         """Yield the peers' functions beside ours, of the modules that there are."""
         for ours, (theirs, names) in PEERS.items():
-            try:
-                module = importlib.import_module(ours)
-                peer = importlib.import_module(theirs)
-            except ModuleNotFoundError:
+            if not present(ours) or importlib.util.find_spec(theirs.split(".")[0]) is None:
                 continue
+            module, peer = importlib.import_module(ours), importlib.import_module(theirs)
             for name in names.split():
                 self.names.add(name)
                 original = getattr(peer, name)
@@ -146,6 +148,11 @@ class WithReference:
         if _no_deco:
             return self.theirs(*args, _no_deco=True, **keywords)
         return self.ours(*args, **keywords)
+
+
+def present(module: str) -> bool:
+    """Whether the fastent that is imported has this module: not another that is installed too."""
+    return PathFinder.find_spec(module, list(fastent.__path__)) is not None
 
 
 def swapped(value: Any, pairs: list[tuple[Any, Any]], depth: int = DEPTH) -> Any:

@@ -6,7 +6,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 import json
 import os
 import re
@@ -17,6 +16,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 import pytest
+from peers_plugin import PEERS, present
 
 import fastent
 
@@ -65,7 +65,7 @@ SUITES = {
         {},
     ),
 }
-PRESENT = [name for name, suite in SUITES.items() if importlib.util.find_spec(suite.ours)]
+PRESENT = [name for name, suite in SUITES.items() if present(suite.ours)]
 pytestmark = pytest.mark.slow
 
 
@@ -85,8 +85,11 @@ def run(name: str, ours: str = "fastent") -> Outcomes:
             command, cwd=folder, env=environment, capture_output=True, text=True, timeout=1800
         )
         assert report.exists(), done.stdout + done.stderr
-        found: Outcomes = json.loads(report.read_text())["outcomes"]
-        return found
+        found = json.loads(report.read_text())
+    wanted = {f"{name}.{function}" for function in PEERS[SUITES[name].ours][1].split()}
+    assert wanted <= set(found["places"]), f"not replaced: {wanted - set(found['places'])}"
+    outcomes: Outcomes = found["outcomes"]
+    return outcomes
 
 
 def of(outcome: str, outcomes: Outcomes) -> list[str]:
