@@ -59,9 +59,10 @@ INLINE g64 g64_product_sum(g64 a, g64 b, g64 c) {
   const g64 b_high = g64_bits_and(b, upper), b_low = g64_sub(b, b_high);
   const g64 middle = g64_add(g64_mul(x_high, b_low), g64_mul(x_low, b_high));
   const g64 rest = g64_add(middle, g64_add(g64_mul(x_low, b_low), g64_mul(c, up)));
-  const g64 product = g64_mul(x_high, b_high);
-  const m64 counts = m64_and(g64_equal(g64_sub(rest, rest), zero), m64_not(g64_equal(rest, zero)));
-  return g64_mul(g64_select(counts, g64_add(product, rest), product), down);
+  const g64 product = g64_mul(x_high, b_high), plain = g64_mul(a, b);
+  const g64 exact = g64_select(g64_equal(rest, zero), product, g64_add(product, rest)); /* -0 */
+  const m64 finite = g64_equal(g64_sub(plain, plain), zero);
+  return g64_select(finite, g64_mul(exact, down), plain);
 #endif
 }
 
