@@ -185,16 +185,15 @@ def _summed(rows: Rows, dtype: np.dtype[Any]) -> tuple[Array, Array]:
 def _spread(measure: _core.Measure, array: Array, axis: Axis) -> Any:
     """Return a number for every entry of the rows, in the dtype of an exponential."""
     vector = VECTORS[measure]
-    if array.dtype in (FLOAT32, FLOAT64) and array.flags.carray and array.size:
-        if axis is None or (array.ndim == 1 and axis in (0, -1)):
-            array, shape = array.reshape(1, -1), array.shape
-        elif axis == -1 or axis == array.ndim - 1:
-            shape = array.shape
-        else:
+    if array.dtype in (FLOAT32, FLOAT64) and array.flags.carray and array.size and array.ndim:
+        rows = array
+        if axis is None:
+            rows = array.reshape(1, -1)
+        elif axis not in (-1, array.ndim - 1):
             return spread_array(measure, array, axis, vector, None)
-        result = np.empty(array.shape, array.dtype)
-        measure.rows((array,), 1, vector, result)
-        return result.reshape(shape)[()]
+        result = np.empty(rows.shape, rows.dtype)
+        measure.rows((rows,), 1, vector, result)
+        return result.reshape(array.shape)
     if array.dtype == bool:
         raise TypeError(f"{measure.name} of booleans: pass .astype(float)")
     as_array(array, "x")

@@ -84,7 +84,7 @@ def any_size(rng: np.random.Generator, n: int, dtype: Any) -> Any:
     return np.ldexp(1 + rng.random(n) * (exponents >= info.minexp), exponents)
 
 
-def near(rng: np.random.Generator, x: np.ndarray, dtype: Any) -> np.ndarray:
+def near(rng: np.random.Generator, x: np.ndarray, dtype: Any) -> Any:
     """Draw numbers beside others, as close as neighbours and as far as half of them."""
     far = np.ldexp(rng.random(x.size), -rng.integers(1, np.finfo(dtype).nmant + 3, x.size))
     return x * (1 + rng.choice([-1, 1], x.size) * far)
@@ -101,7 +101,7 @@ def _pairs(rng: np.random.Generator, n: int, dtype: Any) -> tuple[np.ndarray, np
     return x, near(rng, x, dtype)
 
 
-def _signed(x: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+def _signed(x: np.ndarray, rng: np.random.Generator) -> Any:
     return x * rng.choice([-1.0, 1.0], x.size)
 
 
