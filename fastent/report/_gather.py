@@ -242,7 +242,7 @@ def _distributions(rows: Array, found: Findings, reading: Reading) -> tuple[Arra
 
 def _refuse(source: Source, probabilities: Array, off: Array, reading: Reading) -> None:
     """Raise if most of the first rows are no distributions: nothing said of them would be true."""
-    negative = (probabilities < 0).any(axis=1)
+    negative = np.asarray((probabilities < 0).any(axis=1))
     ill = negative | off
     if ill.mean() <= ILL:
         return
@@ -292,7 +292,11 @@ def _keep_surprising(found: Findings, measures: dict[str, Array], labels: Array 
     """Keep the rows of the largest log loss, or entropy where there are no labels."""
     score = measures["entropy" if labels is None else "log loss"].astype(np.float64)
     ranked = np.where(np.isnan(score), -np.inf, score)
-    first = np.argsort(-ranked, kind="stable")[:SURPRISING]
+    least = -np.inf
+    if len(ranked) > SURPRISING:
+        least = np.partition(ranked, -SURPRISING)[-SURPRISING]
+    near = np.flatnonzero(ranked >= least)  # those that tie with the last too: the first rows stay
+    first = near[np.argsort(-ranked[near], kind="stable")[:SURPRISING]]
     for i in first[ranked[first] > -np.inf].tolist():
         entry: dict[str, Any] = {"row": found.rows + i, "score": float(score[i])}
         entry |= {name: float(measures[name][i]) for name in ("entropy", "confidence", "margin")}

@@ -117,7 +117,7 @@ def pictures(
     for mine, theirs in _pairs(one, other):
         yield mine.name.replace(" ", "-"), histogram(mine, theirs, one.unit), 2.5
     if one.reliability is not None:
-        yield "reliability", reliability(one.reliability), 3.4
+        yield "reliability", reliability(one.reliability, one.single), 3.4
 
 
 # ---- sections ---------------------------------------------------------------------------------
@@ -210,20 +210,25 @@ def _calibration_section(one: Findings) -> str:
     sure = confidence[count > 0] @ count[count > 0] / max(count.sum(), 1)
     right = accuracy[count > 0] @ count[count > 0] / max(count.sum(), 1)
     gap = sure - right
-    whom = "The model" if not one.single else "The probability of class 1"
+    whom = "The probability of class 1 is" if one.single else "The model's confidence is"
     verdict = "too high" if gap > 0 else "too low"
     what = "it is right" if not one.single else "class 1 is true"
     words = (
-        f"{whom} is {_share(sure)} sure on average, and {what} {_share(right)} of the time: "
-        f"{100 * abs(gap):.1f} points {verdict}. Expected calibration error {_number(found.error)}, "
-        f"Brier score {_number(found.brier_score)}. On the dashed line confidence is deserved; above it "
-        "the model is better than it believes. Grey: where chance leaves 19 of 20 bins whose "
-        "confidence is deserved."
+        f"{whom} {_share(sure)} on average, and {what} {_share(right)} of the time: "
+        f"{100 * abs(gap):.1f} points {verdict}. Expected calibration error "
+        f"{_number(found.error)}, Brier score {_number(found.brier_score)}. On the dashed line "
+        "confidence is deserved; above it the model is better than it believes. Grey: where chance "
+        "leaves 19 of 20 bins whose confidence is deserved."
     )
     alt = f"Reliability diagram, accuracy against confidence in {len(rows)} bins. {words}"
-    picture = _picture("reliability", reliability(found), 3.4, alt, _text(words))
-    head = ["confidence", "rows", "mean confidence", "share right"]
-    table = _table("bins", "Bins of the reliability diagram", head, rows)
+    picture = _picture("reliability", reliability(found, one.single), 3.4, alt, _text(words))
+    head = ["confidence", "rows", "mean", "true" if one.single else "right"]
+    table = _table(
+        "bins",
+        f"Bins of the reliability diagram: rows, mean confidence, share that is {head[-1]}",
+        head,
+        rows,
+    )
     return f'<section><h2>Calibration</h2><div class="row">{picture}{table}</div></section>'
 
 

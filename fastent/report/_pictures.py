@@ -108,7 +108,7 @@ def histogram(one: Distribution, other: Distribution | None, unit: str) -> Draw:
     return draw
 
 
-def reliability(found: Reliability) -> Draw:
+def reliability(found: Reliability, single: bool) -> Draw:
     """Return how to draw accuracy against confidence, over how many rows there are of each."""
 
     def draw(figure: Figure, colours: dict[str, str]) -> None:
@@ -123,9 +123,13 @@ def reliability(found: Reliability) -> Draw:
         upper.vlines(sure, low, high, color=colours["faint"], linewidth=5, alpha=0.35)
         upper.plot(confidence[some], accuracy[some], color=colours["first"], linewidth=1)
         upper.scatter(confidence[some], accuracy[some], s=16, color=colours["first"], zorder=3)
-        upper.set(ylabel="share that is right", xlim=(0, 1), ylim=(-0.03, 1.03))
+        upper.set(
+            ylabel="share of class 1" if single else "share that is right",
+            xlim=(0, 1),
+            ylim=(-0.03, 1.03),
+        )
         lower.stairs(count / max(count.sum(), 1), edges, fill=True, color=colours["first"])
-        lower.set(xlabel="confidence", ylabel="rows")
+        lower.set(xlabel="probability of class 1" if single else "confidence", ylabel="rows")
         lower.yaxis.set_major_formatter(lambda share, _: f"{100 * share:g} %")
 
     return draw
@@ -145,7 +149,7 @@ def drift_bars(drift: Drift, most: int) -> Draw:
         axes.invert_yaxis()
         axes.grid(axis="x")
         axes.grid(visible=False, axis="y")
-        axes.set_xlabel("population stability index ( | by chance alone)")
+        axes.set_xlabel("stability index ( | by chance alone)")
 
     return draw
 
@@ -174,8 +178,9 @@ def shares(column: Column) -> Draw:
 def bins(column: Column) -> tuple[list[str], Array]:
     """Return what a column's bins hold, in words, and which they are."""
     edges = [f"{edge:.3g}" for edge in column.edges]
-    words = [f"≤ {edge}" for edge in edges]
-    words.append(f"> {edges[-1]}" if edges else "any")
+    words = ["any"]
+    if edges:
+        words = [f"< {edges[0]}", *(f"≤ {edge}" for edge in edges[1:]), f"> {edges[-1]}"]
     places = [*range(len(words)), len(column.before) - 1]
     words.append("missing")
     there = [i for i, at in enumerate(places) if column.before[at] or column.after[at]]

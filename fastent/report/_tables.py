@@ -36,7 +36,16 @@ class TableSource:
         return name in self._schema.names
 
     def _open(self, names: Sequence[str] | None) -> Generator[pa.RecordBatch, None, None]:
-        """Yield the file batch by batch; one without rows if it has none."""
+        """Yield the file batch by batch, one without rows at the end; errors name the file."""
+        try:
+            yield from self._batches(names)
+        except (pa.ArrowException, OSError) as error:
+            if isinstance(error, OSError) and error.filename:
+                raise
+            raise ValueError(f"{self.path}: {str(error).splitlines()[0]}") from error
+
+    def _batches(self, names: Sequence[str] | None) -> Iterator[pa.RecordBatch]:
+        """Yield the batches as the readers of each kind give them."""
         if self._kind == "parquet":
             import pyarrow.parquet as pq
 
