@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 import fastent
+from fastent.cli.bench_command import bench
 from fastent.cli.errors import CommandError, UseError
 from fastent.cli.measures import MEASURES, Measure, find_measure
 from fastent.cli.report_command import report as report_command
@@ -85,6 +86,7 @@ def command(context: click.Context) -> None:
 
 
 command.add_command(report_command)
+command.add_command(bench)
 
 
 @command.command(
