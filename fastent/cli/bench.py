@@ -58,10 +58,9 @@ class Case:
 
 @dataclass(frozen=True)
 class Timing:
-    """How long a case took: fastent its median, others and the floor their best, over the floor."""
+    """How long a case took, over a floor just before: fastent's median, the others' best."""
 
     case: str
-    floor_seconds: float
     seconds: float
     ratio: float
     peers: dict[str, float]
@@ -232,25 +231,28 @@ def measure(case: Case, nbytes: int, dtype: str, quick: bool, peers: Sequence[st
         def floor() -> None:
             read(operands, pool, threads)
 
-        def ours() -> Any:
-            return case.ours(*operands)
+        def beside_the_floor(call: Callable[[], Any]) -> tuple[float, float]:
+            """Return a call's time, and how many times that of a floor just before it is."""
+            before = _seconds(floor)
+            taken = _seconds(call)
+            return taken, taken / before
 
+        ours = partial(case.ours, *operands)
         floor()
         ours()
-        pairs = [(_seconds(floor), _seconds(ours)) for _ in range(rounds)]
-        least = min(pair[0] for pair in pairs)
+        pairs = [beside_the_floor(ours) for _ in range(rounds)]
         found = {}
         for name in peers:
             call = case.peers[name]
             _check(name, case, dtype, operands, call)
             given = [_torch().from_numpy(a) for a in operands] if name == "PyTorch" else operands
             bound = partial(call, *given)
-            times = [_seconds(bound)]
-            while len(times) < peer_rounds and times[0] < PEER_SECONDS:
-                times.append(_seconds(bound))
-            found[name] = min(times) / least
-    usual = statistics.median(pair[1] for pair in pairs)
-    return Timing(case.name, least, usual, usual / least, found)
+            others = [beside_the_floor(bound)]
+            while len(others) < peer_rounds and others[0][0] < PEER_SECONDS:
+                others.append(beside_the_floor(bound))
+            found[name] = min(ratio for _, ratio in others)
+    seconds, ratio = (statistics.median(values) for values in zip(*pairs, strict=True))
+    return Timing(case.name, seconds, ratio, found)
 
 
 def run(

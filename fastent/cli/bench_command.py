@@ -96,6 +96,6 @@ def _words(found: dict[str, Any]) -> str:
         f"{machine['cpu']} ({machine['isa']}), {threads} thread{'s' * (threads > 1)} of "
         f"fastent, PyTorch and the floor; {versions}, fastent {machine['fastent']}.\n"
         f"{settings['mebibytes']} MiB an operand. The floor is {found['floor']}: up to {floor:.0f} "
-        "GB/s here.\nfastent's median time, the best of the others and of the floor. Every result "
-        "agrees with NumPy's in float64."
+        "GB/s here.\nEach time is over that of a floor just before it: fastent's median, the "
+        "others' best. Every result agrees with NumPy's in float64."
     )
