@@ -16,10 +16,13 @@ from fastent.report._pictures import (
     histogram,
     reliability,
     shares,
+    short,
 )
 
 SHOWN_BARS = 12  # columns in the picture of drift
-SHOWN_COLUMNS = 60  # in its table
+SHOWN_COLUMNS = 15  # in its table
+OTHER_COLUMNS = 100  # in that of the others, which opens when it is asked for
+LONGEST_NAME = 80
 
 LIGHT = {
     "paper": "#ffffff",
@@ -64,6 +67,7 @@ table { border-collapse: collapse; font-size: .875rem; font-variant-numeric: tab
 th, td { padding: .25rem .625rem; text-align: right; border-bottom: 1px solid var(--grid);
   white-space: nowrap }
 th:first-child, td:first-child { padding-left: 0; text-align: left }
+summary { cursor: pointer; color: var(--faint); font-size: .875rem; margin: .5rem 0 }
 .first { color: var(--first) } .second { color: var(--second) }
 """
 
@@ -262,7 +266,7 @@ def _drift_section(drift: Drift, title: str) -> str:
         "Common usage calls 0.1 a change to look at and 0.25 a large one."
     )
     alt = "Bars of the stability index, the worst column first: " + ", ".join(
-        f"{column.name} {_number(column.index)}" for column in some
+        f"{short(column.name, LONGEST_NAME)} {_number(column.index)}" for column in some
     )
     figures = _picture(
         "drift",
@@ -272,40 +276,49 @@ def _drift_section(drift: Drift, title: str) -> str:
         _text(words),
     ) + _worst_picture(worst)
     rows = [
-        [column.name, *map(_number, (column.index, column.divergence, column.chance))]
-        for column in drift.columns[:SHOWN_COLUMNS]
+        [
+            short(column.name, LONGEST_NAME),
+            *map(_number, (column.index, column.divergence, column.chance)),
+        ]
+        for column in drift.columns[: SHOWN_COLUMNS + OTHER_COLUMNS]
     ]
-    head = ["column", "PSI", "JS, bits", "PSI by chance"]
+    head = ["column", "PSI", "JS, bits", "by chance"]
     caption = (
         "Drift of each column, the worst first: population stability index (PSI) and "
-        "Jensen-Shannon divergence (JS) of its deciles"
+        "Jensen-Shannon divergence (JS) of its deciles, and the index that chance alone gives"
     )
-    table = _table("drift-columns", caption, head, rows)
+    table = _table("drift-columns", caption, head, rows[:SHOWN_COLUMNS])
+    others = rows[SHOWN_COLUMNS:]
+    more = _table("more-columns", "The columns that drifted less", head, others)
+    summary = f"<summary>{len(others)} columns that drifted less</summary>"
+    table = f'<div class="row">{figures}{table}</div>'
+    table += f"<details>{summary}{more}</details>" if others else ""
     notes = []
     hidden = len(drift.columns) - len(rows)
     if hidden:
-        least = _number(drift.columns[SHOWN_COLUMNS].index)
+        least = _number(drift.columns[len(rows)].index)
         notes.append(f"{hidden:,} more columns have an index of at most {least}.")
     if drift.left_out:
         names = ", ".join(drift.left_out[:20]) + (" ..." if len(drift.left_out) > 20 else "")
         notes.append(f"In one file only, and left out: {names}.")
     said = "".join(f'<p class="note">{_text(note)}</p>' for note in notes)
-    return f'<section><h2>Drift</h2><div class="row">{figures}{table}</div>{said}</section>'
+    return f"<section><h2>Drift</h2>{table}{said}</section>"
 
 
 def _worst_picture(column: Column) -> str:
     """Return the picture of a column's bins, before and after."""
     names, kept = bins(column)
+    name = short(column.name, LONGEST_NAME)
     change = column.after[kept] - column.before[kept]
     most = int(abs(change).argmax())
     words = (
-        f'{_text(column.name)}, <b class="first">before</b> and <b class="second">after</b>: the '
+        f'{_text(name)}, <b class="first">before</b> and <b class="second">after</b>: the '
         f"bin {_text(names[most])} went from {_share(column.before[kept][most])} to "
         f"{_share(column.after[kept][most])}."
     )
-    alt = f"Bars of the shares of each bin of {column.name} in both files: " + "; ".join(
-        f"{name}: {_share(a)}, {_share(b)}"
-        for name, a, b in zip(names, column.before[kept], column.after[kept], strict=True)
+    alt = f"Bars of the shares of each bin of {name} in both files: " + "; ".join(
+        f"{held}: {_share(a)}, {_share(b)}"
+        for held, a, b in zip(names, column.before[kept], column.after[kept], strict=True)
     )
     return _picture("drift-worst", shares(column), 2.7, alt, words)
 

@@ -145,7 +145,7 @@ def drift_bars(drift: Drift, most: int) -> Draw:
         axes.barh(places, [column.index for column in shown], color=colours["first"], height=0.7)
         chance = [column.chance for column in shown]
         axes.scatter(chance, places, marker="|", s=90, color=colours["second"], zorder=3)
-        axes.set_yticks(places, [_short(column.name) for column in shown])
+        axes.set_yticks(places, [short(column.name) for column in shown])
         axes.invert_yaxis()
         axes.grid(axis="x")
         axes.grid(visible=False, axis="y")
@@ -169,7 +169,7 @@ def shares(column: Column) -> Draw:
         axes.bar(places - 0.2, column.before[kept], 0.4, color=colours["first"])
         axes.bar(places + 0.2, column.after[kept], 0.4, color=colours["second"])
         axes.set_xticks(places, labels, rotation=40, ha="right", rotation_mode="anchor")
-        axes.set(xlabel=_short(column.name, 40), ylabel="share of the rows")
+        axes.set(xlabel=short(column.name, 40), ylabel="share of the rows")
         axes.yaxis.set_major_formatter(lambda share, _: f"{100 * share:g} %")
 
     return draw
@@ -187,5 +187,6 @@ def bins(column: Column) -> tuple[list[str], Array]:
     return [words[i] for i in there], np.array([places[i] for i in there], np.intp)
 
 
-def _short(name: str, most: int = 16) -> str:
+def short(name: str, most: int = 16) -> str:
+    """Return a name, or its beginning."""
     return name if len(name) <= most else name[: most - 1] + "…"

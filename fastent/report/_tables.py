@@ -30,6 +30,10 @@ class TableSource:
         with closing(self._open(None)) as batches:
             first = next(batches, None)
         self._schema: pa.Schema = pa.schema([]) if first is None else first.schema
+        try:
+            _ = self._schema.names
+        except UnicodeDecodeError as error:
+            raise ValueError(f"{path}: the names of its columns are not UTF-8") from error
         self._widths = {} if first is None else _widths(first)
 
     def __contains__(self, name: str | None) -> bool:
@@ -108,6 +112,8 @@ class TableSource:
         """Return the columns of numbers, and the entries of lists."""
         found = []
         for field in self._schema:
+            if len(self._schema.get_all_field_indices(field.name)) > 1:
+                raise ValueError(f"{self.path}: several columns are called {field.name!r}")
             if is_number(field.type):
                 found.append(field.name)
             found += [f"{field.name}[{i}]" for i in range(self._widths.get(field.name, 0))]
