@@ -501,3 +501,28 @@ def test_missing_extra(tmp_path: Path, module: str, file: str) -> None:
     assert 'pip install "fastent-numpy[report]"' in done.stderr
     if module == "pyarrow":
         assert subprocess.run([*words, "p.npy"], cwd=tmp_path).returncode == 0
+
+
+# ---- memory -----------------------------------------------------------------------------------
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="reads the peak of /proc")
+def test_memory(tmp_path: Path) -> None:
+    """A file is never in memory whole: of 160 MB the report takes less than half."""
+    shape = (4_000_000, 10)
+    block = np.random.default_rng(0).dirichlet(np.ones(10), 100_000).astype(np.float32)
+    with open(tmp_path / "p.npy", "wb") as file:
+        header = {"descr": "<f4", "fortran_order": False, "shape": shape}
+        np.lib.format.write_array_header_1_0(file, header)
+        for _ in range(40):
+            block.tofile(file)
+    code = (
+        "import sys, fastent.report\n"
+        "def peak(): return int(open('/proc/self/status').read().split('VmHWM:')[1].split()[0])\n"
+        "before = peak(); fastent.report.write_report('p.npy', 'r.html')\n"
+        "print((peak() - before) // 1024)"
+    )
+    words = [sys.executable, "-c", code]
+    done = subprocess.run(words, cwd=tmp_path, capture_output=True, text=True, check=True)
+    assert int(done.stdout) < 80
+    assert "<dt>rows</dt><dd>4,000,000</dd>" in (tmp_path / "r.html").read_text("utf-8")
