@@ -37,8 +37,8 @@ def save(name: str, probabilities: NDArray[np.float64], labels: NDArray[np.int64
 def brightness(photograph: NDArray[np.uint8]) -> NDArray[np.uint16]:
     """Return how many pixels of every other row have each of sixteen brightnesses."""
     grey = photograph[::2] @ np.array([0.299, 0.587, 0.114])
-    counts = (grey[:, :, None] // 16 == np.arange(16)).sum(axis=1)
-    return counts.astype(np.uint16)
+    counts: NDArray[np.uint16] = (grey[:, :, None] // 16 == np.arange(16)).sum(1, dtype=np.uint16)
+    return counts
 
 
 def main() -> None:
