@@ -26,6 +26,8 @@ def test_pages(page: Path) -> None:
     """So does every example of a page of the documentation."""
     if page.name == "arrow.md":
         pytest.importorskip("pyarrow")
+    if page.name == "report.md":
+        pytest.importorskip("matplotlib")
     failed, tried = doctest.testfile(str(page), module_relative=False)
     assert failed == 0
     assert tried > 0

@@ -113,6 +113,11 @@ def test_language_model_agrees_with_its_framework(tmp_path: Path) -> None:
     if "PyTorch" in lines:
         assert float(lines["PyTorch"].split()[-1]) == pytest.approx(perplexity, rel=1e-4)
     assert done.stdout.count(" expected)") == 8
+    places = done.stdout.partition("The most surprising places\n")[2]
+    bits = [float(found) for found in re.findall(r"^ *([\d.]+) bits", places, re.MULTILINE)]
+    assert len(bits) == 8
+    assert bits == sorted(bits, reverse=True)
+    assert bits[-1] > 2 * np.log2(perplexity)
 
 
 def test_drift() -> None:
@@ -125,6 +130,51 @@ def test_drift() -> None:
     for found, ordinary in pairs:
         assert float(found) > 2 * float(ordinary)
     assert "have drifted" in done.stdout
+
+
+def test_active_learning() -> None:
+    """Labels chosen by entropy reach what all the random ones do, with a quarter fewer."""
+    script = EXAMPLES / "active_learning.py"
+    done = subprocess.run([sys.executable, str(script)], capture_output=True, text=True, check=True)
+    assert done.stderr == ""
+    lines = re.findall(r"^ +(\d+) +([\d.]+)% +([\d.]+)% ", done.stdout, re.MULTILINE)
+    assert [int(count) for count, _, _ in lines] == list(range(20, 201, 10))
+    assert lines[0][1] == lines[0][2]  # both begin with the same labels
+    assert float(lines[-1][2]) > float(lines[-1][1]) + 1
+    needed = re.search(r"that 200 random labels reach take (\d+) chosen", done.stdout)
+    assert needed
+    assert int(needed[1]) <= 150
+
+
+def test_alike_rows() -> None:
+    """The sky repeats itself, the temple does not; pairs and rows that stay are NumPy's."""
+    script = EXAMPLES / "alike_rows.py"
+    done = subprocess.run([sys.executable, str(script)], capture_output=True, text=True, check=True)
+    assert done.stderr == ""
+    counts = np.load(EXAMPLES / "photograph_rows.npy").astype(np.float64)
+    assert counts.shape == (214, 16)
+    assert (counts.sum(axis=1) == 640).all()
+    shares = counts / 640
+    middle = (shares[:, None] + shares[None]) / 2
+
+    def entropy(p: Any) -> Any:
+        return -(p * np.log2(np.where(p > 0, p, 1))).sum(axis=-1)
+
+    halves = entropy(shares)
+    divergence = entropy(middle) - (halves[:, None] + halves[None]) / 2
+    near = re.search(r"two samples of one histogram ([\d.]+) bits", done.stdout)
+    pairs = re.search(r"Near-duplicates: (\d+) pairs", done.stdout)
+    assert near
+    assert pairs
+    found = divergence[np.triu_indices(214, 1)]
+    low, high = (np.count_nonzero(found <= float(near[1]) + step) for step in (-5e-5, 5e-5))
+    assert low <= int(pairs[1]) <= high
+    first, second, bits = re.findall(r"^ +(\d+) and +(\d+)  ([\d.]+)$", done.stdout, re.M)[0]
+    assert divergence[int(first) // 2, int(second) // 2] == pytest.approx(float(bits), abs=6e-5)
+    tenths = [int(share) for share in re.findall(r"^ +\d+ to +\d+ +(\d+)%", done.stdout, re.M)]
+    assert len(tenths) == 10
+    assert tenths[0] < 30
+    assert tenths[5] > 90
 
 
 def test_softmax_regression() -> None:

@@ -10,8 +10,10 @@ from typing import TYPE_CHECKING, Any
 import click
 
 import fastent
+from fastent.cli.bench_command import bench
 from fastent.cli.errors import CommandError, UseError
 from fastent.cli.measures import MEASURES, Measure, find_measure
+from fastent.cli.report_command import report as report_command
 
 if TYPE_CHECKING:
     from fastent.cli.score import Request, Result
@@ -81,6 +83,10 @@ def command(context: click.Context) -> None:
     """Score probabilities in files: entropy, cross entropy, KL divergence and more."""
     if context.invoked_subcommand is None:
         click.echo(context.get_help())
+
+
+command.add_command(report_command)
+command.add_command(bench)
 
 
 @command.command(

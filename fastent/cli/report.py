@@ -92,7 +92,7 @@ def print_results(title: str, results: list[dict[str, Any]]) -> None:
             table.add_column(COLUMNS[name], justify="left" if name == "input" else "right")
         for result in results:
             table.add_row(*(format_value(name, result[name]) for name in columns))
-    _print_whole(table)
+    print_table(table)
     if any(result["nan_rows"] for result in results):
         print("NaN rows are left out of the statistics.")
     if any(result.get("quartiles") == "approximate" for result in results):
@@ -105,7 +105,7 @@ def print_info(facts: Facts) -> None:
     for name, value in facts.items():
         shown = ", ".join(value) if isinstance(value, list) else str(value or "(not set)")
         table.add_row(name.replace("_", " ") if name.islower() else name, shown)
-    _print_whole(table)
+    print_table(table)
 
 
 def print_json(document: dict[str, Any]) -> None:
@@ -122,7 +122,7 @@ def _finite(value: Any) -> Any:
     return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
-def _print_whole(table: Table) -> None:
+def print_table(table: Table) -> None:
     """Print a table at its full width: a cut-off number would be worse than a long line."""
     console = Console(markup=False, emoji=False, highlight=False)
     console.width = max(console.width, 1000)

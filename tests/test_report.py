@@ -1,0 +1,528 @@
+"""``fastent report``: its numbers are those of the measures, and its page is fit to be read."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+from collections import Counter
+from collections.abc import Callable
+from html.parser import HTMLParser
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+import fastent as fe
+
+pytest.importorskip("click")
+pytest.importorskip("rich")
+pytest.importorskip("matplotlib")
+pytest.importorskip("pyarrow")
+
+import pyarrow as pa
+
+from fastent.cli import main
+from fastent.report import _drift, _gather, _page, _sources, _write, write_report
+from fastent.report._gather import Reading, gather
+from fastent.report._sources import open_source
+
+EXAMPLES = Path(__file__).parent.parent / "examples"
+PROBABILITIES = EXAMPLES / "digits_probabilities.npy"
+LABELS = EXAMPLES / "digits_labels.npy"
+LIMIT = 200_000  # bytes of a page
+
+Run = Callable[..., tuple[int, str]]
+
+
+@pytest.fixture
+def run(capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Run:
+    """Run ``fastent report`` in an empty folder; return its exit code and what it complains of."""
+    monkeypatch.chdir(tmp_path)
+
+    def call(*words: object) -> tuple[int, str]:
+        with pytest.raises(SystemExit) as caught:
+            main(["report", *(str(word) for word in words)])
+        captured = capsys.readouterr()
+        assert captured.out == ""
+        assert isinstance(caught.value.code, int)
+        return caught.value.code, captured.err
+
+    return call
+
+
+def tables(folder: Path) -> list[tuple[Path, str | None]]:
+    """Write the digits as tables of every kind; return each with the columns of its rows."""
+    csv, feather = pytest.importorskip("pyarrow.csv"), pytest.importorskip("pyarrow.feather")
+    parquet = pytest.importorskip("pyarrow.parquet")
+    rows, labels = np.load(PROBABILITIES), np.load(LABELS)
+    fixed = pa.FixedSizeListArray.from_arrays(pa.array(rows.ravel()), rows.shape[1])
+    label = pa.array(labels)
+    lists = pa.table({"p": fixed.cast(pa.list_(pa.float32())), "label": label})
+    wide = {f"p_{i}": pa.array(rows[:, i]) for i in range(rows.shape[1])}
+    parquet.write_table(lists, folder / "lists.parquet", row_group_size=500)
+    feather.write_feather(pa.table({"p": fixed, "label": label}), folder / "fixed.arrow")
+    csv.write_csv(pa.table(wide | {"label": label}), folder / "wide.csv")
+    return [
+        (folder / "lists.parquet", None),
+        (folder / "fixed.arrow", None),
+        (folder / "wide.csv", "p_*"),
+    ]
+
+
+# ---- numbers ----------------------------------------------------------------------------------
+
+
+def findings(
+    path: Path, labels: Path | str, columns: str | None = None, **reading: Any
+) -> _gather.Findings:
+    """Return what is told of a file with labels."""
+    source = open_source(path, columns, str(labels), reading.get("logits", False))
+    return gather(source, _write._labels(source, labels), Reading(**reading))
+
+
+def check_digits(found: _gather.Findings, base: float | None = None) -> None:
+    """Assert that these are the findings of the digits."""
+    rows, labels = np.load(PROBABILITIES), np.load(LABELS)
+    means = {each.name: each.statistics.mean for each in found.distributions}
+    ordered = np.sort(rows, axis=1)
+    loss = fe.log_loss(labels, rows, base=base)
+    expected = {
+        "entropy": fe.entropy(rows, base=base).mean(dtype=np.float64),
+        "confidence": ordered[:, -1].mean(dtype=np.float64),
+        "margin": (ordered[:, -1] - ordered[:, -2]).mean(dtype=np.float64),
+        "log loss": loss.mean(dtype=np.float64),
+    }
+    assert means == pytest.approx(expected, rel=1e-6)
+    assert (found.rows, found.classes, found.nan_rows, found.off_rows) == (1797, 10, 0, 0)
+    known = found.reliability
+    assert known is not None
+    assert known.error == pytest.approx(fe.expected_calibration_error(labels, rows), rel=1e-6)
+    assert known.brier_score == pytest.approx(
+        fe.brier_score(labels, rows, reduction="mean"), rel=1e-6
+    )
+    assert known.right.value == pytest.approx((rows.argmax(axis=1) == labels).mean())
+    worst = np.argsort(-loss, kind="stable")[: _gather.SURPRISING]
+    assert [entry["row"] for entry in found.surprising] == worst.tolist()
+    for entry in found.surprising:
+        row = rows[entry["row"]]
+        assert entry["label"] == labels[entry["row"]]
+        assert entry["of label"] == pytest.approx(row[entry["label"]])
+        assert entry["prediction"] == row.argmax()
+
+
+@pytest.mark.parametrize("block", [None, 40, 1234])
+def test_findings(monkeypatch: pytest.MonkeyPatch, block: int | None) -> None:
+    """They are those of the measures of the whole array, whatever the blocks."""
+    if block is not None:
+        monkeypatch.setattr(_sources, "BLOCK_BYTES", block)
+    check_digits(findings(PROBABILITIES, LABELS, base=2), base=2)
+
+
+def test_findings_of_tables(tmp_path: Path) -> None:
+    """A table of any kind says the same, with labels in a column or beside it."""
+    for path, columns in tables(tmp_path):
+        check_digits(findings(path, "label", columns))
+        check_digits(findings(path, LABELS, columns or "p"))
+
+
+def test_findings_of_logits(tmp_path: Path) -> None:
+    """The logarithms of probabilities, moved and stretched, are logits of the same."""
+    logits = 2 * (np.log(np.load(PROBABILITIES).astype(np.float64)) + 3)
+    np.save(tmp_path / "logits.npy", logits)
+    found = findings(tmp_path / "logits.npy", LABELS, logits=True, temperature=2.0)
+    assert found.reliability is not None
+    rows, labels = np.load(PROBABILITIES), np.load(LABELS)
+    assert found.reliability.error == pytest.approx(
+        fe.expected_calibration_error(labels, rows), rel=1e-5
+    )
+    means = {each.name: each.statistics.mean for each in found.distributions}
+    assert means["log loss"] == pytest.approx(fe.log_loss(labels, rows, reduction="mean"), rel=1e-6)
+    assert means["entropy"] == pytest.approx(fe.entropy(rows).mean(), rel=1e-6)
+
+
+def test_findings_of_one_probability() -> None:
+    """Of probabilities of class 1 the calibration is theirs, and entropy that of both classes."""
+    path = EXAMPLES / "breast_cancer_probabilities.npy"
+    prob, labels = np.load(path), np.load(EXAMPLES / "breast_cancer_labels.npy")
+    found = findings(path, EXAMPLES / "breast_cancer_labels.npy")
+    assert found.reliability is not None
+    assert found.reliability.error == pytest.approx(
+        fe.expected_calibration_error(labels, prob), rel=1e-6
+    )
+    brier = fe.brier_score(labels, prob, reduction="mean")
+    assert found.reliability.brier_score == pytest.approx(brier, rel=1e-6)
+    means = {each.name: each.statistics.mean for each in found.distributions}
+    assert means["entropy"] == pytest.approx(fe.binary_entropy(prob).mean(), rel=1e-5)
+    loss = fe.binary_cross_entropy(labels, prob).mean()
+    assert means["log loss"] == pytest.approx(loss, rel=1e-5)
+
+
+def test_rows_that_are_none(tmp_path: Path) -> None:
+    """NaN, negative and null rows are counted and left out; sums that are off are told of."""
+    rows = np.full((20, 4), 0.25)
+    rows[3, 1], rows[5, 0], rows[7] = np.nan, -0.1, 0.3
+    np.save(tmp_path / "p.npy", rows)
+    np.save(tmp_path / "labels.npy", np.array([-1, *[1] * 19]))
+    found = findings(tmp_path / "p.npy", tmp_path / "labels.npy")
+    assert (found.rows, found.nan_rows, found.off_rows, found.unlabelled) == (20, 2, 1, 1)
+    assert found.reliability is not None
+    assert found.reliability.sums[0].sum() == 17
+    assert found.distributions[0].bars.counts.sum() == 18
+    column = pa.array([None, *rows[1:3].tolist()], pa.list_(pa.float64(), 4))
+    parquet = pytest.importorskip("pyarrow.parquet")
+    parquet.write_table(pa.table({"p": column}), tmp_path / "p.parquet")
+    missing = gather(open_source(tmp_path / "p.parquet"), None, Reading())
+    assert (missing.rows, missing.nan_rows) == (3, 1)
+
+
+def test_drift(tmp_path: Path) -> None:
+    """What moved comes first; index and divergence are those of the bins' counts."""
+    rng = np.random.default_rng(5)
+    before, after = rng.normal(300, 5, (4000, 3)), rng.normal(300, 5, (3000, 3))
+    after[:, 1] += 4
+    after[:500, 2] = np.nan
+    for name, data in (("a.npy", before), ("b.npy", after)):
+        np.save(tmp_path / name, data)
+    found = _drift.find_drift(open_source(tmp_path / "a.npy"), open_source(tmp_path / "b.npy"))
+    assert [column.name for column in found.columns] == ["column 2", "column 1", "column 0"]
+    same = found.columns[-1]
+    assert same.index < 3 * same.chance
+    moved = found.columns[1]
+    edges = [-np.inf, moved.edges[0], *np.nextafter(moved.edges[1:], np.inf), np.inf]
+    counts = [np.histogram(x[:, 1], edges)[0] for x in (before, after)]
+    np.testing.assert_allclose(moved.before[:12], counts[0] / 4000, atol=2 / 4000)
+    assert moved.before[0] == moved.before[11] == 0
+    assert moved.after[11] > 0
+    index = fe.population_stability_index(*counts)
+    assert moved.index == pytest.approx(index, rel=0.01)
+    divergence = fe.js_divergence(*counts, base=2, normalize=True)
+    assert moved.divergence == pytest.approx(divergence, rel=0.01)
+    assert found.columns[0].after[-1] == pytest.approx(500 / 3000)
+
+
+def test_index_by_chance(tmp_path: Path) -> None:
+    """It is what halves at random have on average."""
+    rng = np.random.default_rng(6)
+    np.save(tmp_path / "a.npy", rng.random((2000, 300)))
+    np.save(tmp_path / "b.npy", rng.random((1000, 300)))
+    found = _drift.find_drift(open_source(tmp_path / "a.npy"), open_source(tmp_path / "b.npy"))
+    mean = np.mean([column.index for column in found.columns])
+    assert mean == pytest.approx(found.columns[0].chance, rel=0.1)
+
+
+def test_sample_is_spread(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Edges come from all of a file, also where its rows are in order and come in small blocks."""
+    monkeypatch.setattr(_sources, "BLOCK_BYTES", 800)
+    monkeypatch.setattr(_drift, "SAMPLE", 1)
+    np.save(tmp_path / "a.npy", np.arange(50_000.0)[:, None])
+    kept = _drift._sample(open_source(tmp_path / "a.npy"), ["column 0"])[0][:, 0]
+    assert _drift.LEAST_SAMPLE / 2 < len(kept) <= _drift.LEAST_SAMPLE
+    assert len(set(np.diff(kept))) == 1
+    assert kept[-1] > 49_000
+
+
+def test_drift_of_tables(tmp_path: Path) -> None:
+    """Columns go by name, entries of lists too; what one file lacks is named."""
+    parquet = pytest.importorskip("pyarrow.parquet")
+    one = pa.table({"x": [1, 2, 3, None], "only": [1.0] * 4, "p": [[0.5, 0.5]] * 4})
+    other = pa.table({"p": [[0.1, 0.9]] * 4, "word": ["a"] * 4, "x": [1, 2, 3, None]})
+    parquet.write_table(one, tmp_path / "a.parquet")
+    parquet.write_table(other, tmp_path / "b.parquet")
+    sources = (open_source(tmp_path / name) for name in ("a.parquet", "b.parquet"))
+    found = _drift.find_drift(*sources)
+    assert {column.name for column in found.columns} == {"x", "p[0]", "p[1]"}
+    assert found.columns[-1].name == "x"
+    assert found.columns[-1].index == 0
+    assert found.columns[-1].before[-1] == 0.25
+    assert found.left_out == ["only"]
+
+
+# ---- the page ---------------------------------------------------------------------------------
+
+
+class Page(HTMLParser):
+    """What a page is made of."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__()
+        self.tags: list[tuple[str, dict[str, str | None]]] = []
+        self.open: list[str] = []
+        self.feed(text)
+        self.close()
+
+    def handle_starttag(self, tag: str, attributes: list[tuple[str, str | None]]) -> None:
+        """Keep it."""
+        self.tags.append((tag, dict(attributes)))
+        if tag not in ("meta", "link"):
+            self.open.append(tag)
+
+    def handle_startendtag(self, tag: str, attributes: list[tuple[str, str | None]]) -> None:
+        """Keep it."""
+        self.tags.append((tag, dict(attributes)))
+
+    def handle_endtag(self, tag: str) -> None:
+        """Every tag is closed in its turn."""
+        assert self.open.pop() == tag
+
+    def all(self, tag: str) -> list[dict[str, str | None]]:
+        """Return the attributes of each tag of this name."""
+        return [attributes for name, attributes in self.tags if name == tag]
+
+
+def two_files(folder: Path) -> tuple[Path, Path]:
+    """Write the halves of the digits' probabilities."""
+    rows = np.load(PROBABILITIES)
+    half = len(rows) // 2
+    for name, part in (("first.npy", rows[:half]), ("second.npy", rows[half:])):
+        np.save(folder / name, part)
+    np.save(folder / "labels.npy", np.load(LABELS)[:half])
+    return folder / "first.npy", folder / "second.npy"
+
+
+def everything(folder: Path, output: str = "report.html", drawn: bool = False) -> Path:
+    """Write a report with every section."""
+    first, second = two_files(folder)
+    labels, pictures = folder / "labels.npy", folder / "pictures"
+    write_report(
+        first,
+        folder / output,
+        other=second,
+        labels=labels,
+        base=2,
+        pictures_folder=pictures if drawn else None,
+    )
+    return folder / output
+
+
+def test_page(tmp_path: Path) -> None:
+    """It is small, whole, described in words, and asks for nothing from elsewhere."""
+    text = everything(tmp_path, drawn=True).read_text("utf-8")
+    assert len(text.encode()) < LIMIT
+    page = Page(text)
+    assert page.open == []
+    names = Counter(attributes["id"] for _, attributes in page.tags if "id" in attributes)
+    assert set(names.values()) == {1}
+    for _, attributes in page.tags:
+        for key in ("src", "href", "xlink:href", "srcset"):
+            assert (attributes.get(key) or "#").startswith(("#", "data:,"))
+            if (attributes.get(key) or "").startswith("#"):
+                assert str(attributes[key])[1:] in names
+    for link in re.findall(r"url\(#?([^)]*)\)", text):
+        assert link in names
+    assert not re.search(r"(?<!xmlns=\")(?<!xmlns:xlink=\")https?:", text)
+    assert "<script" not in text
+    assert len(page.all("svg")) == 7
+    for picture in page.all("svg"):
+        assert picture["role"] == "img"
+        assert len(picture["aria-label"] or "") > 40
+    assert len(page.all("figcaption")) == 7
+    for head in page.all("th"):
+        assert head["scope"] in ("col", "row")
+    for table in page.all("table"):
+        assert table["aria-labelledby"] in names
+    assert page.all("html") == [{"lang": "en"}]
+    assert "#010101" not in text
+    pictures = sorted(path.name for path in (tmp_path / "pictures").iterdir())
+    assert pictures == [
+        "confidence.png",
+        "drift-worst.png",
+        "drift.png",
+        "entropy.png",
+        "log-loss.png",
+        "margin.png",
+        "reliability.png",
+    ]
+    assert (tmp_path / "pictures/drift.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_page_says_the_numbers(tmp_path: Path) -> None:
+    """The figures of the digits stand in it."""
+    write_report(PROBABILITIES, tmp_path / "r.html", labels=LABELS)
+    text = (tmp_path / "r.html").read_text("utf-8")
+    rows, labels = np.load(PROBABILITIES), np.load(LABELS)
+    error = fe.expected_calibration_error(labels, rows)
+    brier = fe.brier_score(labels, rows, reduction="mean")
+    loss = fe.log_loss(labels, rows, reduction="mean")
+    for name, value in (("ECE", error), ("Brier score", brier)):
+        assert f"<dt>{name}</dt><dd>{value:.3g}</dd>" in text
+    assert f"<dt>mean log loss</dt><dd>{loss:.3g} nats</dd>" in text
+    worst = int(np.argmax(fe.log_loss(labels, rows)))
+    assert f'<tr><th scope="row">{worst}</th><td>{labels[worst]}</td>' in text
+
+
+def test_same_bytes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The same files give the same page, in another process and in small blocks too."""
+    page = everything(tmp_path).read_bytes()
+    code = (
+        "import sys; from pathlib import Path; sys.path.insert(0, sys.argv[2])\n"
+        "import test_report; test_report.everything(Path(sys.argv[1]), 'again.html')"
+    )
+    subprocess.run([sys.executable, "-c", code, tmp_path, Path(__file__).parent], check=True)
+    assert (tmp_path / "again.html").read_bytes() == page
+    monkeypatch.setattr(_sources, "BLOCK_BYTES", 9999)
+    assert everything(tmp_path, "blocks.html").read_bytes() == page
+
+
+def test_names_are_escaped(tmp_path: Path) -> None:
+    """A file or a column with an angle in its name makes no tag."""
+    parquet = pytest.importorskip("pyarrow.parquet")
+    path = tmp_path / '<b>&".parquet'
+    parquet.write_table(pa.table({"<i>$x$": [1.0, 2.0]}), path)
+    write_report(path, tmp_path / "r.html", other=path, drift_only=True)
+    page = Page((tmp_path / "r.html").read_text("utf-8"))
+    assert page.open == []
+    assert {tag for tag, _ in page.tags}.isdisjoint({"i"})
+
+
+def test_many_columns_stay_small(tmp_path: Path) -> None:
+    """Of a thousand columns with long names the page shows the worst."""
+    parquet = pytest.importorskip("pyarrow.parquet")
+    values = np.random.default_rng(0).random((50, 1000))
+    table = pa.table({f"{'long ' * 20}{i}": values[:, i] for i in range(1000)})
+    parquet.write_table(table, tmp_path / "a.parquet")
+    path = tmp_path / "a.parquet"
+    write_report(path, tmp_path / "r.html", other=path, drift_only=True)
+    text = (tmp_path / "r.html").read_text("utf-8")
+    assert len(text) < LIMIT
+    assert "885 more columns" in text
+
+
+def contrast(one: str, other: str) -> float:
+    """Return the contrast of two colours as WCAG 2 defines it."""
+
+    def luminance(colour: str) -> float:
+        parts = [int(colour[i : i + 2], 16) / 255 for i in (1, 3, 5)]
+        linear = [c / 12.92 if c <= 0.04045 else ((c + 0.055) / 1.055) ** 2.4 for c in parts]
+        return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
+
+    low, high = sorted([luminance(one), luminance(other)])
+    return (high + 0.05) / (low + 0.05)
+
+
+@pytest.mark.parametrize("colours", [_page.LIGHT, _page.DARK])
+def test_contrast(colours: dict[str, str]) -> None:
+    """Words stand out from both grounds by 4.5 at least, on light and on dark."""
+    for words in ("ink", "faint", "first", "second"):
+        for ground in ("paper", "card"):
+            assert contrast(colours[words], colours[ground]) >= 4.5
+
+
+# ---- failures ---------------------------------------------------------------------------------
+
+
+def test_failures(run: Run, tmp_path: Path) -> None:
+    """Each is one line that says what, where and what to do; nothing is left behind."""
+    two_files(tmp_path)
+    np.save("counts.npy", np.arange(1, 31).reshape(10, 3))
+    np.save("logits.npy", np.linspace(-3, 3, 30).reshape(10, 3))
+    np.save("words.npy", np.array(["a", "b"]))
+    np.save("bad.npy", np.full(898, 10))
+    np.save("none.npy", np.empty((0, 3)))
+    np.save("objects.npy", np.array([{}, []], dtype=object), allow_pickle=True)
+    Path("damaged.npy").write_bytes(Path("first.npy").read_bytes()[:-7])
+    Path("empty.npy").write_bytes(b"")
+    Path("damaged.parquet").write_bytes(b"PAR1nothing")
+    Path("twice.csv").write_text("a,a\n0.5,0.5\n", "utf-8")
+    Path("latin.csv").write_bytes(b"\xe9,b\n0.5,0.5\n")
+    Path("text.csv").write_text("a,b\nx,y\n", "utf-8")
+    Path("ragged.csv").write_text("a,b\n1,2\n1\n", "utf-8")
+    before = sorted(path.name for path in tmp_path.iterdir())
+    out = ("-o", "r.html")
+    labels, drift = "--labels", ("--drift-only", "--with")
+    cases: list[tuple[int, tuple[str, ...], str]] = [
+        (2, ("first.npy", "-o", "r.txt"), "must end in .html"),
+        (2, ("nothing.npy", *out), "nothing.npy: no such file"),
+        (2, ("first.npy", "-o", "no/r.html"), "no: no such folder"),
+        (2, ("first.npy", *out, "--base", "1"), "--base 1 is no base"),
+        (2, ("first.npy", *out, "--drift-only"), "needs --with"),
+        (2, ("first.npy", *out, "--temperature", "2"), "needs --logits"),
+        (2, ("first.npy", *out, "--logits", "--normalize"), "one or the other"),
+        (2, ("first.npy", *out, "--drift-only", "--with", "first.npy", "--logits"), "drop"),
+        (1, ("counts.npy", *out), "counts.npy: row 0 sums to 6"),
+        (1, ("logits.npy", *out), "logits (--logits)"),
+        (1, ("words.npy", *out), "rows of numbers are wanted"),
+        (1, ("none.npy", *out), "there are no rows in it"),
+        (1, ("objects.npy", *out), "objects.npy: not a readable .npy file"),
+        (1, ("damaged.npy", *out), "damaged.npy: not a readable .npy file"),
+        (1, ("empty.npy", *out), "empty.npy: not a readable .npy file"),
+        (1, ("damaged.parquet", *out), "damaged.parquet"),
+        (1, ("text.csv", *out), "no columns are left"),
+        (1, ("ragged.csv", *out), "ragged.csv"),
+        (1, ("twice.csv", *out, *drift, "twice.csv"), "several columns are called 'a'"),
+        (1, ("latin.csv", *out), "latin.csv: the names of its columns are not UTF-8"),
+        (1, ("first.npy", *out, labels, "second.npy"), "labels are integers"),
+        (1, ("first.npy", *out, labels, "bad.npy"), "the label of row 0 is 10"),
+        (1, ("second.npy", *out, labels, "labels.npy"), "more rows than there are labels, 898"),
+        (1, ("first.npy", *out, labels, str(LABELS)), "more labels than the 898 rows"),
+        (1, ("first.npy", *out, "--columns", "p"), "has no named columns"),
+        (1, ("first.npy", *out, *drift, "counts.npy"), "has 10 columns, counts.npy 3"),
+        (1, ("text.csv", *out, *drift, "text.csv"), "no column of numbers in common"),
+        (1, ("none.npy", *out, *drift, "none.npy"), "there are no rows in it"),
+        (1, ("first.npy", *out, labels, "missing"), "missing"),
+    ]
+    for code, words, message in cases:
+        found = run(*words)
+        assert found[1].startswith("fastent: "), words
+        assert found[1].count("\n") == 1, words
+        assert message in found[1], (words, found[1])
+        assert found[0] == code, words
+    assert sorted(path.name for path in tmp_path.iterdir()) == before
+
+
+def test_old_page_stays(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A page that cannot take its name leaves the old one, and nothing beside it."""
+    (tmp_path / "r.html").write_text("old", "utf-8")
+
+    def refuse(*_: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("os.replace", refuse)
+    with pytest.raises(OSError, match="No space"):
+        write_report(PROBABILITIES, tmp_path / "r.html")
+    assert [path.name for path in tmp_path.iterdir()] == ["r.html"]
+    assert (tmp_path / "r.html").read_text("utf-8") == "old"
+
+
+@pytest.mark.parametrize(("module", "file"), [("matplotlib", "p.npy"), ("pyarrow", "p.csv")])
+def test_missing_extra(tmp_path: Path, module: str, file: str) -> None:
+    """One line names what to install; arrays need no PyArrow."""
+    np.save(tmp_path / "p.npy", np.full((4, 2), 0.5))
+    (tmp_path / "p.csv").write_text("a,b\n0.5,0.5\n", "utf-8")
+    code = (
+        f"import sys; sys.modules[{module!r}] = None\n"
+        "from fastent.cli import main; main(sys.argv[1:])"
+    )
+    words = [sys.executable, "-c", code, "report", "-o", "r.html"]
+    done = subprocess.run([*words, file], cwd=tmp_path, capture_output=True, text=True)
+    assert done.returncode == 2
+    assert done.stderr.count("\n") == 1
+    assert 'pip install "fastent-numpy[report]"' in done.stderr
+    if module == "pyarrow":
+        assert subprocess.run([*words, "p.npy"], cwd=tmp_path).returncode == 0
+
+
+# ---- memory -----------------------------------------------------------------------------------
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="reads the peak of /proc")
+def test_memory(tmp_path: Path) -> None:
+    """A file is never in memory whole: of 160 MB the report takes less than half."""
+    shape = (4_000_000, 10)
+    block = np.random.default_rng(0).dirichlet(np.ones(10), 100_000).astype(np.float32)
+    with open(tmp_path / "p.npy", "wb") as file:
+        header = {"descr": "<f4", "fortran_order": False, "shape": shape}
+        np.lib.format.write_array_header_1_0(file, header)
+        for _ in range(40):
+            block.tofile(file)
+    code = (
+        "import sys, fastent.report\n"
+        "def peak(): return int(open('/proc/self/status').read().split('VmHWM:')[1].split()[0])\n"
+        "before = peak(); fastent.report.write_report('p.npy', 'r.html')\n"
+        "print((peak() - before) // 1024)"
+    )
+    words = [sys.executable, "-c", code]
+    done = subprocess.run(words, cwd=tmp_path, capture_output=True, text=True, check=True)
+    assert int(done.stdout) < 80
+    assert "<dt>rows</dt><dd>4,000,000</dd>" in (tmp_path / "r.html").read_text("utf-8")
