@@ -4,44 +4,41 @@ from __future__ import annotations
 
 import json
 import os
-import subprocess
-import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, NamedTuple
 
 import numpy as np
 import pytest
-from numpy.typing import NDArray
 
 import fastent as fe
 
 pytest.importorskip("click")
 pytest.importorskip("rich")
-pa = pytest.importorskip("pyarrow")
+pytest.importorskip("pyarrow")
 
-import pyarrow.csv as pa_csv
-import pyarrow.feather as feather
+import pyarrow as pa
 import pyarrow.parquet as pq
+from file_cases import (
+    LABELS,
+    NAMES,
+    ROWS,
+    WIDTH,
+    Outcome,
+    P,
+    Q,
+    check_failure,
+    check_same,
+    column,
+    files_below,
+    read,
+    start,
+    table,
+    wide,
+    write,
+)
 
 from fastent.cli import main
 from fastent.cli.files import FORMATS
-
-ROWS, WIDTH = 1000, 5
-RNG = np.random.default_rng(0)
-P, Q = RNG.dirichlet(np.ones(WIDTH), (2, ROWS)).astype(np.float32)
-LABELS = RNG.integers(0, WIDTH, ROWS)
-NAMES = [f"r{i}" for i in range(ROWS)]
-Array = NDArray[Any]
-
-
-class Outcome(NamedTuple):
-    """What a run of the command left."""
-
-    code: int
-    out: str
-    err: str
-
 
 Run = Callable[..., Outcome]
 
@@ -59,91 +56,6 @@ def run(capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.
         return Outcome(caught.value.code, captured.out, captured.err)
 
     return call
-
-
-def lists(values: Array) -> Any:
-    """Return rows as fixed-size lists."""
-    return pa.FixedSizeListArray.from_arrays(pa.array(values.reshape(-1)), values.shape[1])
-
-
-def table(*, rows: int = ROWS, start: int = 0) -> Any:
-    """Return two distributions a row, labels and names."""
-    part = slice(start, start + rows)
-    return pa.table(
-        {"id": NAMES[part], "p": lists(P[part]), "q": lists(Q[part]), "y": LABELS[part]}
-    )
-
-
-def wide(*, rows: int = ROWS, start: int = 0) -> Any:
-    """Return the same with a column for each entry, as CSV needs it."""
-    part = slice(start, start + rows)
-    columns = {f"p_{i}": P[part, i] for i in range(WIDTH)}
-    columns |= {f"q_{i}": Q[part, i] for i in range(WIDTH)}
-    return pa.table({"id": NAMES[part], "y": LABELS[part], **columns})
-
-
-def write(name: str | Path, data: Any) -> Path:
-    """Write a table in the format of its name, in several row groups or batches."""
-    path = Path(name)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    if path.suffix == ".parquet":
-        pq.write_table(data, path, row_group_size=300)
-    elif path.suffix == ".arrow":
-        with pa.ipc.new_file(path, data.schema) as writer:
-            writer.write_table(data, max_chunksize=130)
-    elif path.suffix == ".arrows":
-        with pa.ipc.new_stream(path, data.schema) as writer:
-            writer.write_table(data, max_chunksize=130)
-    elif path.suffix == ".feather":
-        feather.write_feather(data, path)
-    elif path.suffix == ".csv":
-        pa_csv.write_csv(data, path)
-    else:
-        np.savez(path, **{n: column(data, n) for n in data.column_names if n != "id"})
-    return path
-
-
-def read(path: str | Path) -> Any:
-    """Read a table in the format of its name."""
-    path = Path(path)
-    if path.suffix == ".parquet":
-        return pq.read_table(path)
-    if path.suffix == ".arrow":
-        return pa.ipc.open_file(path.read_bytes()).read_all()
-    if path.suffix == ".arrows":
-        return pa.ipc.open_stream(path.read_bytes()).read_all()
-    if path.suffix == ".csv":
-        options = pa_csv.ConvertOptions(null_values=[""])
-        return pa_csv.read_csv(path, convert_options=options)
-    found = np.load(path)
-    if isinstance(found, np.ndarray):
-        return pa.table({"": found})
-    return pa.table({name: found[name] for name in found.files})
-
-
-def column(data: Any, name: str | int) -> Array:
-    """Return a column as an array."""
-    values = data.column(name).combine_chunks()
-    if pa.types.is_fixed_size_list(values.type):
-        flat = values.flatten().to_numpy(zero_copy_only=False)
-        return np.asarray(flat.reshape(-1, values.type.list_size))
-    return np.asarray(values.to_numpy(zero_copy_only=False))
-
-
-def check_same(found: Array, want: Array) -> None:
-    """Assert that two arrays have the same bytes."""
-    assert (found.dtype, found.shape) == (want.dtype, want.shape)
-    assert found.tobytes() == want.tobytes()
-
-
-def check_failure(outcome: Outcome, code: int, *words: str) -> None:
-    """Assert that a run failed with one line on stderr that holds `words`."""
-    assert outcome.err.startswith("fastent: "), outcome
-    assert outcome.err.count("\n") == 1, outcome
-    for word in words:
-        assert word in outcome.err
-    assert "Traceback" not in outcome.err
-    assert (outcome.code, outcome.out) == (code, "")
 
 
 LISTS = [".parquet", ".arrow", ".arrows", ".feather", ".npz"]
@@ -205,12 +117,13 @@ def test_arrays_of_any_order(run: Run) -> None:
     for name in "fbh":
         words = ["entropy", "t.npz", "--columns", name, "-o", "out.npz", "--batch-rows", 100]
         assert run(*words, "--quiet").code == 0
-        check_same(np.load("out.npz")["entropy"], fe.entropy(arrays[name]))
+        check_same(column(read("out.npz"), "entropy"), fe.entropy(arrays[name]))
     words = ["log_loss", "t.npz", "--labels", "y", "--columns", "f", "-o", "out.npy", "--quiet"]
     assert run(*words).code == 0
     check_same(np.load("out.npy"), fe.log_loss(LABELS, P))
     assert run("surprisal", "t.npz", "--columns", "cube", "-o", "out.npz", "--quiet").code == 0
-    check_same(np.load("out.npz")["surprisal"], fe.surprisal(cube))
+    with np.load("out.npz") as found:
+        check_same(found["surprisal"], fe.surprisal(cube))
 
 
 def test_csv_without_names(run: Run) -> None:
@@ -254,11 +167,17 @@ def test_list_columns_of_different_lengths(run: Run) -> None:
     pq.write_table(ragged, "t.parquet")
     assert run("entropy", "t.parquet", "-o", "out.csv", "--base", 2, "--quiet").code == 0
     assert Path("out.csv").read_text() == '"entropy"\n1\n0\n0\n\n2\n'
+    outcome = run("surprisal", "t.parquet", "-o", "out.parquet", "--base", 2, "--json")
+    assert read("out.parquet")["surprisal"].to_pylist() == [[1, 1], [0], [], None, [2] * 4]
+    assert json.loads(outcome.out)["overall"]["rows"] == 7
+    check_failure(run("surprisal", "t.parquet", "-o", "out.csv"), 2, "--format parquet")
+    check_failure(run("entropy", "t.parquet", "-o", "out.npz"), 1, "nulls", "--format")
+    assert not Path("out.npz").exists()
+    equal = pa.table({"p": pa.array([[0.5, 0.5], None, [0.0, 0.0]])})
+    pq.write_table(equal, "t.parquet")
     outcome = run("softmax", "t.parquet", "-o", "out.parquet", "--json")
-    assert outcome.code == 0
-    assert read("out.parquet")["softmax"].to_pylist()[0] == [0.5, 0.5]
-    check_failure(run("softmax", "t.parquet", "-o", "out.csv"), 2, "--format parquet")
-    assert "nulls" in run("entropy", "t.parquet", "-o", "out.npz").err
+    assert read("out.parquet")["softmax"].to_pylist() == [[0.5, 0.5], None, [0.5, 0.5]]
+    assert json.loads(outcome.out)["overall"]["max"] == 0.5
 
 
 def test_no_rows(run: Run) -> None:
@@ -282,14 +201,16 @@ def test_several_measures_in_one_read(run: Run, source: str) -> None:
     words = [f"t{source}", "--columns", columns, "--labels", "y", "-o", "out.npz", "--json"]
     outcome = run("--measure", "log-loss,entropy,perplexity", *words)
     assert outcome.code == 0, outcome
-    found = np.load("out.npz")
-    assert found.files == ["log_loss", "entropy", "perplexity"]
+    found = read("out.npz")
+    assert found.column_names == ["log_loss", "entropy", "perplexity"]
     p = P if source != ".csv" else np.column_stack([column(wide(), f"p_{i}") for i in range(5)])
     for name, want in (("log_loss", fe.log_loss(LABELS, p)), ("entropy", fe.entropy(p))):
-        np.testing.assert_allclose(found[name], want, rtol=1e-6)
+        np.testing.assert_allclose(column(found, name), want, rtol=1e-6)
     overall = json.loads(outcome.out)["overall"]
     assert [entry["measure"] for entry in overall] == ["log_loss", "entropy", "perplexity"]
-    assert overall[1]["mean"] == pytest.approx(found["entropy"].mean(dtype=float), rel=1e-12)
+    assert overall[1]["mean"] == pytest.approx(
+        column(found, "entropy").mean(dtype=float), rel=1e-12
+    )
 
 
 def test_several_measures_of_arrays(run: Run) -> None:
@@ -368,7 +289,8 @@ def test_append(run: Run, source: str, output: str) -> None:
     assert found.column_names == [*data.column_names, "entropy", "perplexity"]
     assert found["id"].to_pylist() == NAMES
     for name in data.column_names[1:]:
-        np.testing.assert_array_equal(column(found, name), column(read(f"t{source}"), name))
+        want = column(data, name)
+        np.testing.assert_array_equal(column(found, name).astype(want.dtype), want)
 
 
 def test_append_keeps_text(run: Run) -> None:
@@ -377,7 +299,7 @@ def test_append_keeps_text(run: Run) -> None:
     words = ["t.csv", "--columns", "p_*", "--append", "-o", "out.csv", "--base", 2, "--quiet"]
     assert run("entropy", *words).code == 0
     assert Path("out.csv").read_text().splitlines()[1] == '"007",0.5,0.5,1'
-    check_failure(run("entropy", "out.csv", *words[1:5], "out.csv"), 2, "overwrite")
+    check_failure(run("entropy", "t.csv", *words[1:5], "t.csv"), 2, "overwrite")
     check_failure(run("entropy", "out.csv", *words[1:5], "o.csv"), 2, "--append")
 
 
@@ -393,12 +315,6 @@ def make_folder(*, suffix: str = ".parquet") -> list[str]:
     Path("in/notes.txt").write_text("no table")
     Path("in/.hidden.parquet").write_text("no table")
     return names
-
-
-def files_below(folder: str) -> dict[str, bytes]:
-    """Return the bytes of all files in a folder."""
-    paths = sorted(path for path in Path(folder).rglob("*") if path.is_file())
-    return {str(path.relative_to(folder)): path.read_bytes() for path in paths}
 
 
 @pytest.mark.parametrize("output", [None, "csv", "arrow", "npz"])
@@ -467,18 +383,14 @@ def test_results_of_another_run_are_not_complete(run: Run) -> None:
     make_folder()
     words = ["in", "--columns", "p", "-o", "out", "--quiet"]
     assert run("perplexity", *words).code == 0
-    Path("in/c.parquet").write_text("damaged")
-    assert run("entropy", *words).code == 1
-    Path("in/c.parquet").unlink()
+    write("in/b.parquet", pa.table({"p": [[0.5, 0.5], [0.5, None]]}))
+    check_failure(run("entropy", *words), 1, "b.parquet", "entry 1")
+    assert read("out/a.parquet").column_names == ["entropy"]
+    assert read("out/b.parquet").column_names == ["perplexity"]
+    write("in/b.parquet", table())
     assert run("entropy", *words, "--resume").code == 0
     for name in ("a.parquet", "b.parquet", "deep/c.parquet"):
         assert read(Path("out") / name).column_names == ["entropy"]
-
-
-def start(*words: object, cwd: Path, data: bytes = b"") -> subprocess.CompletedProcess[bytes]:
-    """Run the command as a process of its own."""
-    command = [sys.executable, "-m", "fastent.cli", "score", *map(str, words)]
-    return subprocess.run(command, cwd=cwd, input=data, capture_output=True, check=False)
 
 
 def test_standard_streams(run: Run, tmp_path: Path) -> None:
