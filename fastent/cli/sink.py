@@ -11,6 +11,7 @@ from typing import IO, Any
 import numpy as np
 import pyarrow as pa
 
+from fastent.arrow._bits import numbers
 from fastent.cli.errors import DataError
 from fastent.cli.files import Format
 from fastent.cli.inputs import STREAM
@@ -91,8 +92,8 @@ def summarised(measure: Measure, results: pa.RecordBatch) -> Any:
         return {n: _numbers(c) for n, c in zip(results.schema.names, results.columns, strict=True)}
     column = results.column(0)
     if measure.spreads and pa.types.is_list(column.type):
-        lengths = np.diff(column.offsets.to_numpy())
-        values = column.flatten().to_numpy(zero_copy_only=False)
+        lengths = np.diff(numbers(column.offsets))
+        values = numbers(column.flatten())
         starts = np.cumsum(lengths) - lengths
         full = lengths > 0
         largest = np.full(len(lengths), -math.inf, values.dtype)
@@ -112,5 +113,5 @@ def _numbers(column: pa.Array) -> Any:
         else:
             shape = []
         column = column.flatten()
-    values = column.to_numpy(zero_copy_only=False)
+    values = numbers(column)
     return values.reshape(shape) if shape else values

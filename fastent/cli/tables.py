@@ -87,6 +87,16 @@ def _at_least_one(batches: Iterator[pa.RecordBatch], schema: pa.Schema) -> Itera
         ]
 
 
+def _refuse_text(table: Table) -> None:
+    """Raise if there are words in a CSV file of which all columns of numbers would be taken."""
+    for field in table.schema:
+        if not (pa.types.is_integer(field.type) or pa.types.is_floating(field.type)):
+            raise DataError(
+                f"{table.path}: column '{field.name}' holds other things than numbers: "
+                f"--columns says which columns are meant"
+            )
+
+
 class _Opened:
     """The files of an input, open, and the plan of each measure."""
 
@@ -140,6 +150,8 @@ class _Opened:
     def _plan(self) -> None:
         """Choose columns, plan the measures, and see how many rows fit into memory."""
         request, tables = self._request, self._tables()
+        if self._is_csv and not request.columns:
+            _refuse_text(tables["input"])
         plans = [choose(request, measure.name, tables) for measure in request.measures]
         self._use(plans, tables)
         tables = self._tables()

@@ -82,6 +82,7 @@ class File:
             self._before = self._state()
             self.size: int | None = None if self._before is None else self._before[0]
         if self.size == 0:
+            self.file.close()
             raise DataError(f"{path}: is empty")
 
     def _state(self) -> tuple[int, int] | None:

@@ -23,7 +23,7 @@ class Reader:
 
     def __init__(self, file: File, settings: Settings) -> None:
         self._file, self._settings = file, settings
-        self._block = min(BLOCK_BYTES, max(settings.memory // 64, 1 << 12))
+        self._block = min(BLOCK_BYTES, max(settings.memory // 256, 1 << 12))
         self._types: dict[str, pa.DataType] = {}
         with boundary(file.path, "CSV"):
             # The first block is read twice: once for names and types.

@@ -75,12 +75,13 @@ class Reader(_ArrowReader):
     """An Arrow file."""
 
     def _open(self, columns: Sequence[int] | None) -> Any:
-        if self._file.file.read(4) == b"FEA1":
+        source = pa.OSFile(str(self._file.path))
+        if source.read(4) == b"FEA1":
             raise DataError(
                 f"{self._file.path}: is of the first version of Feather: write it with version 2"
             )
         options = pa.ipc.IpcReadOptions(included_fields=columns, use_threads=False)
-        return pa.ipc.open_file(self._file.file, options=options)
+        return pa.ipc.open_file(source, options=options)
 
     def _batches(self, reader: Any) -> Iterator[pa.RecordBatch]:
         for place in range(reader.num_record_batches):
@@ -100,7 +101,8 @@ class StreamReader(_ArrowReader):
         if self._reader is None:
             # A stream can be opened once, and before its columns are known.
             options = pa.ipc.IpcReadOptions(use_threads=False)
-            self._reader = pa.ipc.open_stream(self._file.file, options=options)
+            source = self._file.file if self._file.size is None else pa.OSFile(str(self._file.path))
+            self._reader = pa.ipc.open_stream(source, options=options)
         return self._reader
 
     def _batches(self, reader: Any) -> Iterator[pa.RecordBatch]:

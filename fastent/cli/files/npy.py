@@ -14,6 +14,8 @@ import numpy as np
 import pyarrow as pa
 from numpy.lib import format as npy_format
 
+from fastent.arrow._bits import numbers
+from fastent.arrow._results import of_numbers
 from fastent.cli.errors import DataError, UseError
 from fastent.cli.files.base import File, Settings, boundary
 from fastent.cli.npy import read_header
@@ -147,7 +149,7 @@ def _exactly(file: IO[bytes], size: int) -> bytearray:
 
 def _column(values: np.ndarray[Any, Any]) -> pa.Array:
     """Return rows as an Arrow array that shares their memory."""
-    column = pa.array(values.reshape(-1))
+    column = of_numbers(values.reshape(-1), None)
     for axis in range(values.ndim - 1, 0, -1):
         size = values.shape[axis]
         type = pa.list_(column.type, size)
@@ -220,7 +222,7 @@ class _Spools:
                     f"column '{field.name}' has nulls, which {self.kind} has no place for: "
                     f"say --format parquet, arrow or csv"
                 )
-            spool.write(np.ascontiguousarray(inner.to_numpy(zero_copy_only=False)).data)
+            spool.write(np.ascontiguousarray(numbers(inner)).data)
         self._rows += batch.num_rows
 
     def _copy(self, place: int, target: IO[bytes]) -> None:

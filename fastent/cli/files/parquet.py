@@ -18,10 +18,10 @@ class Reader:
     """A Parquet file."""
 
     def __init__(self, file: File, settings: Settings) -> None:
-        self._file = file
+        self._file, self._memory = file, settings.memory
         with boundary(file.path, "Parquet"):
-            # PyArrow reads ahead whole row groups unless told not to.
-            self._parquet = pq.ParquetFile(file.file, pre_buffer=False, buffer_size=READ_BYTES)
+            self._source = pa.OSFile(str(file.path))
+            self._parquet = pq.ParquetFile(self._source)
             self.schema: pa.Schema = self._parquet.schema_arrow
             self.rows: int | None = self._parquet.metadata.num_rows
         self._columns: Sequence[str] = self.schema.names
@@ -50,11 +50,17 @@ class Reader:
     def batches(self, rows: int) -> Iterator[pa.RecordBatch]:
         """Yield batches."""
         columns = list(self._columns)
-        yield from self._parquet.iter_batches(rows, use_threads=False, columns=columns)
+        # PyArrow reads ahead whole row groups unless told not to. Each column has a buffer.
+        share = self._memory // (16 * max(1, len(columns)))
+        size = max(1 << 14, min(READ_BYTES, share))
+        whole = pq.ParquetFile(
+            self._source, metadata=self._parquet.metadata, pre_buffer=False, buffer_size=size
+        )
+        yield from whole.iter_batches(rows, use_threads=False, columns=columns)
 
     def close(self) -> None:
         """Close the file."""
-        self._parquet.close()
+        self._source.close()
         self._file.close()
 
     def _chunks(self) -> Iterator[tuple[int, list[pq.ColumnChunkMetaData]]]:
