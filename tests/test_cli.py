@@ -348,7 +348,7 @@ def test_version_and_help(run: Run) -> None:
         (["score", "entrpy", "p.npy"], ["unknown measure 'entrpy'; did you mean 'entropy'?"]),
         (["score", "xyzzy", "p.npy"], ["unknown measure 'xyzzy'", "kl_divergence"]),
         (["score", "entropy", "missing.npy"], ["missing.npy", "no such file"]),
-        (["score", "entropy", "p.csv"], ["p.csv", ".npy"]),
+        (["score", "entropy", "p.txt"], ["p.txt", ".npy"]),
         (["score", "entropy", "folder.npy"], ["folder.npy", "not a file"]),
         (["score", "entropy", "p.npy", "--base", "1"], ["--base"]),
         (["score", "entropy", "p.npy", "--base", "-2"], ["--base"]),
@@ -390,7 +390,7 @@ def test_wrong_use(run: Run, words: list[str], told: list[str]) -> None:
     save("p.npy", distributions(4, 3))
     save("q.npy", distributions(4, 3, seed=1))
     save("out.npy", np.zeros(1))
-    Path("p.csv").write_text("0.5,0.5\n", encoding="utf-8")
+    Path("p.txt").write_text("0.5,0.5\n", encoding="utf-8")
     Path("folder.npy").mkdir()
     os.link("p.npy", "link.npy")
     before = {path: path.read_bytes() for path in Path().iterdir() if path.is_file()}

@@ -34,6 +34,18 @@ def choose_columns(
     return [_layout(schema, role, *chosen[role]) for role in order]
 
 
+def choose_operand(
+    schema: pa.Schema, measure: Measure, role: str, wanted: Wanted, taken: Collection[str] = ()
+) -> tuple[list[str], bool]:
+    """Return the columns of one operand, and whether it is one by its own name.
+
+    None stands for the only column of lists, or all columns of numbers but those that are taken.
+    """
+    if wanted is None:
+        return _by_default(schema, measure, [role], taken)
+    return _find(schema, role, wanted)
+
+
 def _names_one(options: dict[str, Any], name: str) -> bool:
     """Whether an option is the name of a column; a weight of rows has to be one."""
     value = options.get(name)

@@ -68,7 +68,7 @@ class Fixed:
         values = self._nothing() if self._values is None else self._values
         sizes, rows = self._result.shape, self._rows
         entries = np.ascontiguousarray(values).reshape(rows * prod(sizes))
-        array = _of_numbers(entries, None if sizes else mask)
+        array = of_numbers(entries, None if sizes else mask)
         for depth in range(len(sizes), 0, -1):
             type = pa.list_(array.type, sizes[depth - 1])
             outer = rows * prod(sizes[: depth - 1])
@@ -103,12 +103,12 @@ class Lists:
                 f"a batch has {ends[-1]} results in lists, beyond 2^31 - 1: pass fewer rows at once"
             )
         offsets = pa.py_buffer(ends.astype(np.int32))
-        values = _of_numbers(entries, None)
+        values = of_numbers(entries, None)
         type, rows = pa.list_(values.type), len(self._lengths)
         return pa.Array.from_buffers(type, rows, [bitmap(mask), offsets], children=[values])
 
 
-def _of_numbers(values: Array, mask: Array | None) -> pa.Array:
+def of_numbers(values: Array, mask: Array | None) -> pa.Array:
     """Return numbers as an array that shares their memory; booleans become bits."""
     data = bitmap(values) if values.dtype == np.bool_ else pa.py_buffer(values)
     type = pa.from_numpy_dtype(values.dtype)

@@ -3,20 +3,20 @@
 from __future__ import annotations
 
 import math
+import os
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import click
 
 import fastent
 from fastent.cli.bench_command import bench
-from fastent.cli.errors import CommandError, UseError
-from fastent.cli.measures import MEASURES, Measure, find_measure
+from fastent.cli.errors import CommandError
+from fastent.cli.files import FORMATS
+from fastent.cli.measures import MEASURES
 from fastent.cli.report_command import report as report_command
-
-if TYPE_CHECKING:
-    from fastent.cli.score import Request, Result
+from fastent.cli.sizes import parse_memory
 
 
 class OneLineErrors(click.Group):
@@ -36,7 +36,13 @@ class OneLineErrors(click.Group):
             code = _complain(f"{named}{error.strerror or error}", 1)
         except MemoryError:
             code = _complain("not enough memory; a smaller --batch-rows may help", 1)
-        sys.exit(code if isinstance(code, int) else 0)
+        code = code if isinstance(code, int) else 0
+        pipeline = sys.modules.get("fastent.cli.pipeline")
+        if pipeline is not None and pipeline.is_stuck():
+            # Python would wait for the thread that waits for standard input.
+            sys.stderr.flush()
+            os._exit(code)
+        sys.exit(code)
 
     def invoke(self, context: click.Context) -> Any:
         """Run the subcommand; click itself would add an empty line to Ctrl-C."""
@@ -72,6 +78,17 @@ def _parse_log_floor(context: click.Context, option: click.Parameter, value: str
     return number
 
 
+def _parse_memory(context: click.Context, option: click.Parameter, value: str) -> int:
+    """Return the bytes of a size such as 256MiB."""
+    try:
+        size = parse_memory(value)
+    except (ValueError, KeyError, OverflowError):
+        size = 0
+    if size < 1 << 20:
+        raise click.BadParameter(f"'{value}' is no size of 1 MiB or more, such as 256MiB.")
+    return size
+
+
 @click.group(
     cls=OneLineErrors,
     invoke_without_command=True,
@@ -92,16 +109,29 @@ command.add_command(bench)
 @command.command(
     epilog="Measures: " + ", ".join(MEASURES) + ".",
 )
-@click.argument("measure")
-@click.argument(
-    "inputs", metavar="INPUT...", nargs=-1, required=True, type=click.Path(path_type=Path)
+@click.argument("words", metavar="MEASURE INPUT...", nargs=-1)
+@click.option(
+    "--measure",
+    "several",
+    metavar="A,B,...",
+    help="Several measures, for which the inputs are read once; MEASURE is left out then.",
 )
 @click.option(
     "-o",
     "--output",
     type=click.Path(path_type=Path),
-    help="Where the results go: a .npy file; with several inputs a folder, made if needed. What "
-    "says several things of a row has a file for each: out.entropy.npy, ...",
+    help="Where the results go: a file, whose name says the format, or a folder (made if needed) "
+    "with a file for each of several inputs; - for standard output. In .npy what says several "
+    "things of a row has a file for each: out.entropy.npy, ...",
+)
+@click.option("--format", "format_name", metavar="F", help="Of the output: " + ", ".join(FORMATS))
+@click.option("--append", is_flag=True, help="Keep the columns of the input; results come last.")
+@click.option(
+    "--columns",
+    multiple=True,
+    metavar="A,B",
+    help="The columns of a table, or the array of a .npz, that hold the rows: a name, a pattern "
+    "such as 'p_*', or several; for two operands, one each, or --columns twice.",
 )
 @click.option(
     "--with",
@@ -112,15 +142,21 @@ command.add_command(bench)
 )
 @click.option(
     "--labels",
-    metavar="FILE",
-    type=click.Path(path_type=Path),
-    help="The class indices; INPUT then holds what is judged: prob, logits. Of compare-logits, "
-    "which needs INPUT and --with, beside both.",
+    "--target",
+    metavar="FILE|COLUMN",
+    help="The class indices or targets; INPUT then holds what is judged: prob, logits. Of "
+    "compare-logits, which needs INPUT and --with, beside both.",
 )
-@click.option("--axis", type=int, default=-1, show_default=True, help="Where a distribution lies.")
+@click.option("--axis", type=int, help="Where a distribution lies in .npy; default the last.")
 @click.option("--base", type=float, callback=_parse_base, help="Of the logarithm; default e.")
 @click.option("--normalize", is_flag=True, help="The values are weights or counts.")
 @click.option("--check", is_flag=True, help="Stop at the first row that is no distribution.")
+@click.option(
+    "--nulls",
+    type=click.Choice(["null", "zero"]),
+    default="null",
+    help="What a null within a row means: an error, or probability 0.",
+)
 @click.option(
     "--log-floor",
     metavar="X|none",
@@ -129,104 +165,37 @@ command.add_command(bench)
 )
 @click.option("--temperature", type=float, help="What logits are divided by; default 1.")
 @click.option("--top", type=click.IntRange(min=0), help="How many of the largest.")
+@click.option("--header/--no-header", default=None, help="Whether CSV begins with names.")
+@click.option("--threads", type=click.IntRange(min=1), help="Of the measures.")
 @click.option("--batch-rows", type=click.IntRange(min=1), help="Most rows to work on at a time.")
+@click.option(
+    "--memory",
+    callback=_parse_memory,
+    default="256MiB",
+    show_default=True,
+    help="What the work may take, beside the program itself.",
+)
+@click.option("--resume", is_flag=True, help="Skip inputs whose output in the folder is complete.")
 @click.option("--json", "as_json", is_flag=True, help="Print the summary as JSON.")
 @click.option("--quiet", is_flag=True, help="No progress bar, and no summary but with --json.")
 @click.pass_context
-def score(
-    context: click.Context,
-    /,
-    measure: str,
-    inputs: tuple[Path, ...],
-    output: Path | None,
-    second: Path | None,
-    labels: Path | None,
-    axis: int,
-    batch_rows: int | None,
-    as_json: bool,
-    quiet: bool,
-    **options: Any,
-) -> None:
-    """Compute MEASURE for every row of the .npy files INPUT...
+def score(context: click.Context, /, **given: Any) -> None:
+    """Compute MEASURE for every row of INPUT...
 
-    Files of any size are read in blocks. A measure of two operands, such as kl-divergence, takes
-    the first, the truth, from INPUT and the second from --with; or class indices from --labels and
-    what is judged from INPUT.
+    An input is a .npy, .npz, Parquet, Arrow, Feather or CSV file, a folder of them, a pattern, or -
+    for a CSV or an Arrow stream on standard input. Files of any size are read in batches. A measure
+    of two operands, such as kl-divergence, takes the first, the truth, from INPUT and the second
+    from --with; or both from two columns; or class indices from --labels and what is judged from
+    INPUT.
     """
-    chosen = find_measure(measure)
-    given = {
+    from fastent.cli.scoring import score_files
+
+    said = {
         name
-        for name in (*options, "axis", "labels")
+        for name in given
         if context.get_parameter_source(name) is click.core.ParameterSource.COMMANDLINE
     }
-    _check_options(chosen, given, second)
-    keywords = {name: options[name] for name in given if name in options}
-    if keywords.get("log_floor") == "none":
-        keywords["log_floor"] = None
-
-    from fastent.cli import report
-    from fastent.cli.score import Request, prepare, run
-
-    request = Request(chosen, inputs, second, labels, output, axis, keywords, batch_rows)
-    jobs = prepare(request)
-    total = sum(job.rows.count for job in jobs)
-    with report.progress_bar(chosen.name, total, not quiet) as advance:
-        results, overall = run(request, jobs, advance)
-    if as_json:
-        report.print_json(_document(request, keywords | {"axis": axis}, results, overall))
-    elif not quiet:
-        several = [overall] if len(results) > 1 else []
-        report.print_results(chosen.name, [result.as_dict() for result in (*results, *several)])
-    _tell_invalid(overall.statistics.nan_rows)
-
-
-def _check_options(measure: Measure, given: set[str], second: Path | None) -> None:
-    """Refuse what the measure has no use for, and miss what it needs."""
-    for name in sorted(given - measure.options):
-        raise UseError(f"{measure.name} takes no --{name.replace('_', '-')}")
-    if measure.second is None and second is not None:
-        raise UseError(f"{measure.name} has one operand, so it takes no --with")
-    if "labels" in given and second is not None and not measure.labels_last:
-        raise UseError(
-            "--labels FILE and --with FILE: INPUT is one operand, so one of them will do"
-        )
-    if "top" in measure.options and "top" not in given:
-        raise UseError(f"{measure.name} needs --top K: how many of the largest")
-    missing = second is None and ("labels" not in given or measure.labels_last)
-    if measure.second is not None and missing and measure.needs_first:
-        takes = "labels" in measure.options and not measure.labels_last
-        labels = f", or INPUT {measure.second} and --labels FILE their class indices"
-        raise UseError(
-            f"{measure.name} needs a second file: INPUT holds {measure.first}, "
-            f"--with FILE holds {measure.second}{labels if takes else ''}"
-        )
-
-
-def _document(
-    request: Request,
-    options: dict[str, Any],
-    results: list[Result],
-    overall: Result,
-) -> dict[str, Any]:
-    """Return what ``--json`` prints."""
-    return {
-        "fastent": fastent.__version__,
-        "measure": request.measure.name,
-        "with": None if request.second is None else str(request.second),
-        "labels": None if request.labels is None else str(request.labels),
-        "options": {
-            name: value for name, value in options.items() if name in request.measure.options
-        },
-        "inputs": [result.as_dict() for result in results],
-        "overall": overall.as_dict(),
-    }
-
-
-def _tell_invalid(rows: int) -> None:
-    """Say that there are NaN results, which an ill-formed row leads to."""
-    if rows:
-        who = "1 row holds" if rows == 1 else f"{rows} rows hold"
-        click.echo(f"fastent: {who} values that are no probabilities (NaN in the output)", err=True)
+    score_files(given, said)
 
 
 @command.command()

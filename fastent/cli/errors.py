@@ -17,3 +17,9 @@ class UseError(CommandError):
 
 class DataError(CommandError):
     """A file does not hold what the measure needs: exit code 1."""
+
+
+class InterruptedRunError(CommandError):
+    """Ctrl-C: exit code 130."""
+
+    exit_code = 130

@@ -5,12 +5,9 @@ from __future__ import annotations
 import math
 import mmap
 import os
-import secrets
 import warnings
-from collections.abc import Iterable
 from pathlib import Path
-from types import TracebackType
-from typing import Any, BinaryIO
+from typing import IO, Any
 
 import numpy as np
 from numpy.lib import array_utils
@@ -18,6 +15,7 @@ from numpy.lib import format as npy_format
 from numpy.typing import NDArray
 
 from fastent.cli.errors import DataError, UseError
+from fastent.cli.output import Output
 
 _PIECE_BYTES = 8 << 20
 _DONT_NEED: int | None = getattr(mmap, "MADV_DONTNEED", None)
@@ -29,11 +27,21 @@ class NpyFile:
     def __init__(self, path: Path) -> None:
         self.path = path
         mapped = _open_mapped(path)
+        self._before = self._state()
         self.array: NDArray[Any] = mapped.view(np.ndarray)
         self._mapping: mmap.mmap | None = getattr(mapped, "_mmap", None)
         # A mapping can only begin at a multiple of the granularity, so before the data.
         before = getattr(mapped, "offset", 0) % mmap.ALLOCATIONGRANULARITY
         self._address = array_utils.byte_bounds(mapped)[0] - before
+
+    def _state(self) -> tuple[int, int]:
+        found = os.stat(self.path)
+        return found.st_size, found.st_mtime_ns
+
+    def check_unchanged(self) -> None:
+        """Raise if somebody wrote to the file while it was read."""
+        if self._state() != self._before:
+            raise DataError(f"{self.path}: was changed while it was read; run again")
 
     def read(self, view: NDArray[Any]) -> NDArray[Any]:
         """Return the values of `view`, a part of the array.
@@ -72,14 +80,16 @@ def is_scattered(view: NDArray[Any]) -> bool:
 def _open_mapped(path: Path) -> NDArray[Any]:
     """Map the array in the file, after a look at whether the file is what it says it is."""
     if path.suffix != ".npy":
-        raise UseError(f"{path}: only .npy files can be read")
+        raise UseError(
+            f"{path}: not a .npy file, as its operands are: name all of them .npy, or none"
+        )
     if not path.exists():
         raise UseError(f"{path}: no such file")
     if not path.is_file():
         raise UseError(f"{path}: not a file")
     try:
         with open(path, "rb") as file:
-            shape, dtype = _read_header(file)
+            shape, dtype, _ = read_header(file)
             expected = file.tell() + math.prod(shape) * dtype.itemsize
             found = os.fstat(file.fileno()).st_size
         if not dtype.hasobject and found == expected:
@@ -97,8 +107,8 @@ def _open_mapped(path: Path) -> NDArray[Any]:
     raise DataError(f"{path}: damaged: its header asks for {expected} bytes, the file has {found}")
 
 
-def _read_header(file: BinaryIO) -> tuple[tuple[int, ...], np.dtype[Any]]:
-    """Return the shape and dtype the header states, with `file` left where the data begin."""
+def read_header(file: IO[bytes]) -> tuple[tuple[int, ...], np.dtype[Any], bool]:
+    """Return shape, dtype and whether the order is Fortran's, with `file` left at the data."""
     version = npy_format.read_magic(file)
     # Version 3 exists for field names of records alone, and records are no probabilities.
     read = {
@@ -108,29 +118,23 @@ def _read_header(file: BinaryIO) -> tuple[tuple[int, ...], np.dtype[Any]]:
     with warnings.catch_warnings():
         # Files of Python 2 make NumPy tell of its effort, and damaged ones Python of odd syntax.
         warnings.simplefilter("ignore")
-        shape, _, dtype = read(file)
+        shape, turned, dtype = read(file)
     if min(shape, default=0) < 0:
         raise ValueError("negative length")
-    return shape, dtype
+    return shape, dtype, turned
 
 
-class NpyWriter:
-    """Writes a ``.npy`` file block by block under a temporary name, and renames it at the end.
-
-    Leaving the ``with`` block by an exception removes what was written, and an older file of
-    the same name stays as it was.
-    """
+class NpyWriter(Output):
+    """Writes a ``.npy`` file block by block, whole or not at all."""
 
     def __init__(self, path: Path, shape: tuple[int, ...], turned: bool = False) -> None:
-        # Through a symbolic link, to the file it stands for.
-        self._path = Path(os.path.realpath(path))
-        self._temporary = self._path.with_name(f".{self._path.name}.{secrets.token_hex(4)}.tmp")
+        super().__init__(path)
         self._shape = shape
         self._turned = turned
-        self._file: BinaryIO | None = None
+        self._begun = False
 
     def __enter__(self) -> NpyWriter:
-        """Begin. The file is made later, within the block, where no Ctrl-C can orphan it."""
+        """Begin."""
         return self
 
     def write(self, values: NDArray[Any], tail: tuple[int, ...] = ()) -> None:
@@ -139,39 +143,13 @@ class NpyWriter:
         Each row has results of the shape `tail`. In a turned file their one axis is the first, and
         that of the rows the second.
         """
-        if self._file is None:
-            # In the same folder, so that it can be renamed.
-            self._file = open(self._temporary, "xb")  # noqa: SIM115
+        if not self._begun:
+            self._begun = True
             shape, turned = self._shape + tail, self._turned and bool(tail)
             header = {
                 "descr": npy_format.dtype_to_descr(values.dtype),
                 "fortran_order": turned,
                 "shape": shape[::-1] if turned else shape,
             }
-            npy_format.write_array_header_1_0(self._file, header)
-        self._file.write(np.ascontiguousarray(values).data)
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        """Put the file in its place, or remove it after a failure."""
-        try:
-            if self._file is not None:
-                with self._file as file:
-                    if kind is None:
-                        file.flush()
-                        os.fsync(file.fileno())
-                if kind is None:
-                    os.replace(self._temporary, self._path)
-        finally:
-            self._temporary.unlink(missing_ok=True)
-
-
-def refuse_overwriting(output: Path, inputs: Iterable[Path]) -> None:
-    """Stop before an output takes the place of a file that is being read."""
-    for path in inputs:
-        if output.exists() and path.exists() and output.samefile(path):
-            raise UseError(f"{output}: would overwrite an input file")
+            npy_format.write_array_header_1_0(self.file, header)
+        self.file.write(np.ascontiguousarray(values).data)

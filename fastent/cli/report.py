@@ -61,7 +61,7 @@ class RateColumn(ProgressColumn):
 
 
 @contextmanager
-def progress_bar(title: str, rows: int, wanted: bool) -> Iterator[Callable[[int], None]]:
+def progress_bar(title: str, rows: int | None, wanted: bool) -> Iterator[Callable[[int], None]]:
     """Show a progress bar on stderr if that is a terminal; yield the function that moves it."""
     if not wanted or not sys.stderr.isatty():
         yield lambda count: None

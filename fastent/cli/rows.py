@@ -15,7 +15,7 @@ from fastent.cli.measures import Measure
 from fastent.cli.npy import NpyFile, is_scattered
 
 BLOCK_BYTES = 8 << 20
-_SCATTERED_BLOCK_BYTES = 4 * BLOCK_BYTES
+_SCATTERED_BLOCKS = 4
 
 Index = tuple[int | slice | None, ...]
 
@@ -37,13 +37,15 @@ class Rows:
         """The number of rows."""
         return math.prod(self.shape)
 
-    def blocks(self, batch_rows: int | None) -> Iterator[tuple[NDArray[Any], ...]]:
+    def blocks(
+        self, batch_rows: int | None, block_bytes: int | None = None
+    ) -> Iterator[tuple[NDArray[Any], ...]]:
         """Yield the operands of one block after the other, in the order of the result.
 
         At least one block comes, an empty one if there are no rows, because it shows the dtype
         of the result. The pages of a block are given back when the next one is asked for.
         """
-        for index in block_indices(self.shape, batch_rows or self._rows_per_block()):
+        for index in block_indices(self.shape, batch_rows or self._rows_per_block(block_bytes)):
             views = [operand[index] for operand in self.operands]
             pairs = list(zip(self.files, views, strict=True))
             yield tuple(file.read(view) for file, view in pairs)
@@ -62,15 +64,16 @@ class Rows:
             flat.append(part.reshape(math.prod(part.shape[: part.ndim - len(row)]), *row))
         return flat
 
-    def _rows_per_block(self) -> int:
-        """Return how many rows make up a block of about `BLOCK_BYTES`."""
+    def _rows_per_block(self, block_bytes: int | None) -> int:
+        """Return how many rows make up a block of about so many bytes, or `BLOCK_BYTES`."""
+        block_bytes = block_bytes or BLOCK_BYTES
         total = sum(operand.nbytes for operand in self.operands)
         per_row = max(1.0, total / max(1, self.count))
-        rows = max(1, int(BLOCK_BYTES / per_row))
+        rows = max(1, int(block_bytes / per_row))
         index = next(block_indices(self.shape, rows))
         if any(is_scattered(operand[index]) for operand in self.operands):
             # Each block reads pages all over the file, so the fewer blocks the better.
-            rows = max(1, int(_SCATTERED_BLOCK_BYTES / per_row))
+            rows = max(1, int(_SCATTERED_BLOCKS * block_bytes / per_row))
         return rows
 
 

@@ -1,64 +1,95 @@
-"""Scores files block by block: the work of ``fastent score``."""
+"""Scores files: what was asked for, what there is to do, and the doing of it."""
 
 from __future__ import annotations
 
 import math
-import re
 import time
-import warnings
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack
-from dataclasses import dataclass
+from collections.abc import Callable, Generator, Sequence
+from contextlib import closing
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
-import numpy as np
-from numpy.typing import NDArray
-
-import fastent
-from fastent.cli.errors import DataError, UseError
+from fastent.cli.arrays import ArrayJob
+from fastent.cli.errors import InterruptedRunError
 from fastent.cli.fields import Comparison, FieldMeans
+from fastent.cli.files import FORMATS, Format, format_of
+from fastent.cli.inputs import STREAM, Input, check_file, find_inputs, find_outputs
 from fastent.cli.measures import Measure
-from fastent.cli.npy import NpyFile, NpyWriter, refuse_overwriting
-from fastent.cli.rows import Rows, arrange
+from fastent.cli.output import Ledger, refuse_overwriting
 from fastent.cli.summary import Statistics, Summary
 
-_KEYWORDS = {"top": "indices_or_k"}
+DEFAULT_MEMORY = 256 << 20
 
 
 @dataclass(frozen=True)
 class Request:
     """What the command line asked for, its single options checked."""
 
-    measure: Measure
+    measures: tuple[Measure, ...]
     inputs: tuple[Path, ...]
-    second: Path | None
-    labels: Path | None
-    """The first operand, if INPUT holds the second."""
-    output: Path | None
-    axis: int
-    keywords: dict[str, Any]
-    """What each call of the measure gets beside its operands."""
-    batch_rows: int | None
+    second: Path | None = None
+    labels: str | None = None
+    """A file or a column of class indices or targets, if INPUT holds what is judged."""
+    columns: tuple[str, ...] = ()
+    output: Path | None = None
+    format: Format | None = None
+    append: bool = False
+    axis: int | None = None
+    """None if it was not said: the last one."""
+    keywords: dict[str, Any] = field(default_factory=dict)
+    """What each call of a measure gets beside its operands, if it takes it."""
+    batch_rows: int | None = None
+    memory: int = DEFAULT_MEMORY
+    header: bool | None = None
+    nulls: str = "null"
+    resume: bool = False
+
+    @property
+    def array_axis(self) -> int:
+        """Along which axis of arrays distributions lie."""
+        return -1 if self.axis is None else self.axis
+
+    def keywords_of(self, measure: Measure) -> dict[str, Any]:
+        """Return the keywords that this measure takes."""
+        return {k: v for k, v in self.keywords.items() if k in measure.options}
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return what decides the results, which a run that goes on must share."""
+        second = None if self.second is None else str(self.second.resolve())
+        return {
+            "measures": [measure.name for measure in self.measures],
+            "options": {name: value for name, value in sorted(self.keywords.items())},
+            "with": second,
+            "labels": self.labels,
+            "columns": list(self.columns),
+            "append": self.append,
+            "nulls": self.nulls,
+            "axis": self.axis,
+            "format": None if self.format is None else self.format.name,
+        }
 
 
-@dataclass(frozen=True)
-class Job:
-    """One input with everything that was found out about it before the work starts."""
+class Job(Protocol):
+    """One input to be scored."""
 
     path: Path
     output: Path | None
-    files: dict[str, Path]
-    """Where each result of the measure goes, by its name."""
-    rows: Rows
-    turned: bool
-    """Whether rows are columns, and so are their results."""
+    rows: int | None
+
+    @property
+    def outputs(self) -> Sequence[Path]:
+        """Every file that will be written."""
+
+    def run(self) -> Generator[tuple[dict[str, Any], int], None, None]:
+        """Score and write; yield results by measure, for the summary, and the number of rows."""
 
 
 @dataclass(frozen=True)
 class Result:
-    """The statistics of one input, or of all of them together."""
+    """The statistics of one measure of one input, or of all of them together."""
 
+    measure: str
     name: str
     output: Path | None
     statistics: Summary
@@ -68,6 +99,7 @@ class Result:
         """Return the numbers under the names the summary shows them by."""
         rows = self.statistics.rows
         return {
+            "measure": self.measure,
             "input": self.name,
             "output": None if self.output is None else str(self.output),
             **self.statistics.as_dict(),
@@ -76,188 +108,121 @@ class Result:
         }
 
 
-def prepare(request: Request) -> list[Job]:
-    """Open every file and check that all fit together, before anything is computed."""
-    outputs = _output_paths(request)
-    before = () if request.labels is None else (NpyFile(request.labels),)
-    for file in before:
-        if file.array.dtype.kind not in "biu":
-            raise DataError(
-                f"{file.path}: --labels wants class indices, not numbers of dtype "
-                f"{file.array.dtype}: distributions are INPUT, and what is judged --with"
-            )
-    behind = () if request.second is None else (NpyFile(request.second),)
-    jobs = []
-    for path, output in zip(request.inputs, outputs, strict=True):
-        file = NpyFile(path)
-        files = (*before, file, *behind)
-        jobs.append(_job(request, path, output, arrange(request.measure, files, request.axis)))
-        others = [path for path in (request.second, request.labels) if path is not None]
-        for name in jobs[-1].files.values():
-            refuse_overwriting(name, [*request.inputs, *others])
-    return jobs
+@dataclass
+class Work:
+    """All there is to do."""
+
+    jobs: list[Job]
+    skipped: int
+    """How many outputs an earlier run has left complete."""
+    ledger: Ledger | None
+
+    @property
+    def rows(self) -> int | None:
+        """How many rows there are; None if that is not known."""
+        counts = [job.rows for job in self.jobs]
+        return None if None in counts else sum(count for count in counts if count)
 
 
-def _job(request: Request, path: Path, output: Path | None, rows: Rows) -> Job:
-    """Return the job of one input, or say why it cannot be done."""
-    measure, shape = request.measure, rows.operands[-1].shape
-    top = request.keywords.get("top")
-    if top is not None and top > shape[-1]:
-        raise UseError(f"{path}: has {shape[-1]} classes, so there is no --top {top}")
-    last = request.axis % len(shape) == len(shape) - 1 if shape else True
-    if measure.spreads and output is not None and not last and len(shape) > 2:
-        raise UseError(
-            f"{path}: has {len(shape)} axes, and results are written along the last of them, not "
-            f"along axis {request.axis}; without --output they are summarised"
-        )
-    files = {} if output is None else {measure.name: output}
-    if measure.fields and output is not None:
-        files = {name: output.with_name(f"{output.stem}.{name}.npy") for name in measure.fields}
-        output = output.with_name(f"{output.stem}.*.npy")
-    return Job(path, output, files, rows, measure.spreads and not last)
+def prepare(request: Request) -> Work:
+    """Look at every file and check that all fit together, before anything is computed."""
+    inputs, several = find_inputs(request.inputs)
+    for each in inputs:
+        check_file(each.path)
+    for path in (request.second, Path(request.labels) if request.labels else None):
+        if path is not None and path == request.second:
+            check_file(path)
+    outputs = find_outputs(inputs, several, request.output, request.format)
+    folder = several and request.output is not None
+    ledger = Ledger(request.output, request.as_dict()) if folder and request.output else None
+    if ledger is not None and request.resume:
+        ledger.begin(resume=True)
+    jobs: list[Job] = []
+    skipped = 0
+    read = [each.path for each in inputs if each.path != STREAM]
+    read += [path for path in (request.second,) if path is not None]
+    read += [Path(request.labels)] if request.labels and Path(request.labels).is_file() else []
+    for each, output in zip(inputs, outputs, strict=True):
+        job = _job(request, each, output)
+        for path in job.outputs:
+            refuse_overwriting(path, read)
+        done = ledger is not None and [ledger.is_done(path, each.path) for path in job.outputs]
+        if request.resume and done and all(done):
+            skipped += 1
+            continue
+        jobs.append(job)
+    return Work(jobs, skipped, ledger)
 
 
-def _output_paths(request: Request) -> list[Path] | list[None]:
-    """Return where the result of each input goes."""
-    output, inputs = request.output, request.inputs
-    if output is None:
-        return [None] * len(inputs)
-    if len(inputs) == 1 and not output.is_dir():
-        if output.suffix != ".npy":
-            raise UseError(f"{output}: the output's name must end in .npy")
-        if not output.parent.is_dir():
-            raise UseError(f"{output.parent}: no such folder")
-        return [output]
-    if output.exists() and not output.is_dir():
-        raise UseError(f"{output}: several inputs need a folder as output, and this is a file")
-    names = [path.name for path in inputs]
-    for name in names:
-        if names.count(name) > 1:
-            raise UseError(f"two inputs are called {name}, so their outputs would be too")
-    return [output / name for name in names]
+def _job(request: Request, each: Input, output: Path | None) -> Job:
+    """Return how an input is scored: arrays as they lie, or as a table."""
+    format = request.format
+    if format is None and output is not None and output != STREAM:
+        format = format_of(output)
+    arrays = each.path.suffix.lower() == ".npy" and (format is None or format.name == "npy")
+    plain = output != STREAM and not request.columns and not request.append
+    files = [request.second, Path(request.labels) if request.labels else None]
+    others = all(path is None or path.suffix.lower() == ".npy" for path in files)
+    if arrays and plain and others:
+        return ArrayJob(request, each.path, output)
+    from fastent.cli.tables import TableJob
+
+    if output == STREAM and format is None:
+        format = FORMATS["csv"]
+    return TableJob(request, each.path, output, format)
 
 
 def run(
-    request: Request, jobs: list[Job], advance: Callable[[int], None]
-) -> tuple[list[Result], Result]:
-    """Score every input; return the result of each, and of all together.
+    request: Request, work: Work, advance: Callable[[int], None]
+) -> tuple[list[Result], list[Result]]:
+    """Score every input; return the results of each, and those of all together.
 
     `advance` is called with the number of rows that were scored since the last call.
     """
-    if request.output is not None and len(jobs) > 1:
-        request.output.mkdir(parents=True, exist_ok=True)
-    results = []
-    overall = _new_summary(request)
-    for job in jobs:
-        begin = time.perf_counter()
-        statistics = _new_summary(request) if len(jobs) > 1 else overall
-        with ExitStack() as stack:
-            writers = {
-                name: stack.enter_context(NpyWriter(path, job.rows.shape, job.turned))
-                for name, path in job.files.items()
-            }
-            for fields, outer in _score_blocks(request, job):
-                for name, writer in writers.items():
-                    if name in fields:
-                        writer.write(fields[name], fields[name].shape[outer:])
-                shown = _summarised(request.measure, fields)
-                statistics.add(shown)
-                if statistics is not overall:
-                    overall.add(shown)
-                advance(math.prod(next(iter(fields.values())).shape[:outer]))
-        seconds = time.perf_counter() - begin
-        results.append(Result(str(job.path), job.output, statistics, seconds))
-    total = sum(result.seconds for result in results)
-    return results, Result("overall", None, overall, total)
+    jobs, done = work.jobs, 0
+    try:
+        if work.ledger is not None:
+            request.output.mkdir(parents=True, exist_ok=True)  # type: ignore[union-attr]
+            work.ledger.begin(request.resume)
+        results: list[Result] = []
+        overall = {measure.name: _new_summary(request, measure) for measure in request.measures}
+        total = 0.0
+        for job in jobs:
+            begin = time.perf_counter()
+            own = overall
+            if len(jobs) > 1:
+                own = {measure.name: _new_summary(request, measure) for measure in request.measures}
+            for path in job.outputs:
+                path.parent.mkdir(parents=True, exist_ok=True)
+            with closing(job.run()) as blocks:
+                for shown, rows in blocks:
+                    for name, values in shown.items():
+                        own[name].add(values)
+                        if own is not overall:
+                            overall[name].add(values)
+                    advance(rows)
+            done += 1
+            seconds = time.perf_counter() - begin
+            total += seconds
+            for name, statistics in own.items():
+                results.append(Result(name, str(job.path), job.output, statistics, seconds))
+    except KeyboardInterrupt:
+        raise InterruptedRunError(_told(done, len(jobs), request.output)) from None
+    return results, [Result(n, "overall", None, each, total) for n, each in overall.items()]
 
 
-def _new_summary(request: Request) -> Summary:
+def _told(done: int, jobs: int, output: Path | None) -> str:
+    """Return what is said of a run that was interrupted."""
+    if jobs < 2:
+        return "interrupted"
+    kept = "" if output is None else f" in {output}; --resume goes on"
+    return f"interrupted: {done} of {jobs} files are done{kept}"
+
+
+def _new_summary(request: Request, measure: Measure) -> Summary:
     """Return the summary of no results yet."""
-    if request.measure.labels_last:
+    if measure.labels_last:
         return Comparison()
-    return FieldMeans(request.keywords.get("base")) if request.measure.fields else Statistics()
-
-
-def _summarised(measure: Measure, fields: dict[str, NDArray[Any]]) -> Any:
-    """Return what the summary tells of: of a row of results, the largest."""
     if measure.fields:
-        return fields
-    values = fields[measure.name]
-    return values.max(axis=-1, initial=-math.inf) if measure.spreads else values
-
-
-def _score_blocks(request: Request, job: Job) -> Iterator[tuple[dict[str, NDArray[Any]], int]]:
-    """Yield the results of one block after the other, and how many axes its rows have."""
-    measure = request.measure
-    function = getattr(fastent, measure.name)
-    keywords = {_KEYWORDS.get(name, name): value for name, value in request.keywords.items()}
-
-    def call(*operands: NDArray[Any]) -> dict[str, NDArray[Any]]:
-        if measure.labels_last and len(operands) == 3:
-            operands = (*operands[1:], operands[0])
-        elif measure.second is not None and len(operands) == 1:
-            operands = (None, *operands)  # type: ignore[assignment]
-        with warnings.catch_warnings():
-            # Invalid rows are counted by their NaN, and told in one line at the end.
-            warnings.simplefilter("ignore", RuntimeWarning)
-            found = function(*operands, **keywords)
-        names, parts = (measure.fields, found) if measure.fields else ([measure.name], [found])
-        pairs = zip(names, parts, strict=True)
-        return {name: np.asarray(part) for name, part in pairs if part is not None}
-
-    done = 0
-    for operands in job.rows.blocks(request.batch_rows):
-        try:
-            fields = call(*operands)
-        except TypeError as error:
-            raise DataError(f"{job.path}: {error}") from error
-        except ValueError as error:
-            row, reason = _find_row(call, operands, job.rows, error)
-            row = None if row is None else done + row
-            raise DataError(_explain(request.measure, job, row, reason)) from error
-        outer = job.rows.outer_axes(operands)
-        # Let go of a copied block before the next one is made.
-        del operands
-        yield fields, outer
-        done += math.prod(next(iter(fields.values())).shape[:outer])
-
-
-def _find_row(
-    call: Callable[..., Any],
-    operands: tuple[NDArray[Any], ...],
-    rows: Rows,
-    error: ValueError,
-) -> tuple[int | None, ValueError]:
-    """Return the first row of a block that alone raises an error, and that error.
-
-    It is found by halving, so nothing hangs on the wording of the message. An error that no
-    single row raises comes back as it is, with None.
-    """
-    flat = rows.flatten(operands)
-    low, high = 0, len(flat[0])
-    while low < high:
-        # Rows before `low` are fine, and rows from `low` up to `high` hold the first bad one.
-        middle = low + max(1, (high - low) // 2)
-        try:
-            call(*(array[low:middle] for array in flat))
-        except ValueError as found:
-            if middle - low == 1:
-                return low, found
-            high = middle
-        else:
-            low = middle
-    return None, error
-
-
-def _explain(measure: Measure, job: Job, row: int | None, error: ValueError) -> str:
-    """Return the message for a row that was scored alone, so that its own count began at 0."""
-    path = job.path
-    message = " ".join(str(error).split()).replace("normalize=True", "--normalize")
-    for word, file in zip((measure.first, measure.second), job.rows.files, strict=False):
-        # Who works with files knows the operand by its file.
-        if message.startswith(f"{word}: "):
-            path, message = file.path, message.removeprefix(f"{word}: ")
-    if row is None:
-        return f"{path}: {message}"
-    message, found = re.subn(r"(\b(?:row|index|element) |\w\[)0\b(?!\.)", rf"\g<1>{row}", message)
-    return f"{path}: {message}" if found else f"{path}: row {row}: {message}"
+        return FieldMeans(request.keywords_of(measure).get("base"))
+    return Statistics()

@@ -1,0 +1,143 @@
+"""Parquet: read batch by batch, whatever the size of its row groups."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator, Sequence
+from typing import IO
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from fastent.cli.files.base import File, Settings, boundary
+
+READ_BYTES = 1 << 20
+_VALUE_BYTES = {"BOOLEAN": 1, "INT32": 4, "FLOAT": 4, "INT64": 8, "DOUBLE": 8, "INT96": 12}
+
+
+class Reader:
+    """A Parquet file."""
+
+    def __init__(self, file: File, settings: Settings) -> None:
+        self._file, self._memory = file, settings.memory
+        with boundary(file.path, "Parquet"):
+            self._source = pa.OSFile(str(file.path))
+            self._parquet = pq.ParquetFile(self._source)
+            self.schema: pa.Schema = self._parquet.schema_arrow
+            self.rows: int | None = self._parquet.metadata.num_rows
+        self._columns: Sequence[str] = self.schema.names
+
+    def use(self, columns: Sequence[str], counts: Collection[str]) -> None:
+        """Hear which columns will be read."""
+        self._columns = columns
+
+    def row_bytes(self) -> float:
+        """Return the bytes of a row in the row group where it has most."""
+        metadata, most = self._parquet.metadata, 0.0
+        for group, chunks in self._chunks():
+            rows = max(1, metadata.row_group(group).num_rows)
+            most = max(most, sum(map(_decoded_bytes, chunks)) / rows)
+        return most
+
+    def largest(self) -> tuple[str, float]:
+        """Return the row group with the largest pages, of which one a column is in memory."""
+        name, most = "row group 0", 0.0
+        for group, chunks in self._chunks():
+            pages = sum(self._page_bytes(chunk) for chunk in chunks)
+            if pages > most:
+                name, most = f"row group {group}", pages
+        return name, most
+
+    def batches(self, rows: int) -> Iterator[pa.RecordBatch]:
+        """Yield batches."""
+        columns = list(self._columns)
+        # PyArrow reads ahead whole row groups unless told not to. Each column has a buffer.
+        share = self._memory // (16 * max(1, len(columns)))
+        size = max(1 << 14, min(READ_BYTES, share))
+        whole = pq.ParquetFile(
+            self._source, metadata=self._parquet.metadata, pre_buffer=False, buffer_size=size
+        )
+        yield from whole.iter_batches(rows, use_threads=False, columns=columns)
+
+    def close(self) -> None:
+        """Close the file."""
+        self._source.close()
+        self._file.close()
+
+    def _chunks(self) -> Iterator[tuple[int, list[pq.ColumnChunkMetaData]]]:
+        """Yield for each row group its parts of the columns that are read."""
+        metadata, wanted = self._parquet.metadata, set(self._columns)
+        for group in range(metadata.num_row_groups):
+            row_group = metadata.row_group(group)
+            chunks = [row_group.column(place) for place in range(row_group.num_columns)]
+            yield group, [c for c in chunks if c.path_in_schema.split(".")[0] in wanted]
+
+    def _page_bytes(self, chunk: pq.ColumnChunkMetaData) -> float:
+        """Return the bytes of a page, compressed and not: of the first, which stands for others.
+
+        Its header begins, in Thrift's compact form, with three numbers: type and both sizes.
+        """
+        total = 0.0
+        for offset in (chunk.dictionary_page_offset, chunk.data_page_offset):
+            if offset:
+                place = self._file.file.tell()
+                self._file.file.seek(offset)
+                header = self._file.file.read(32)
+                self._file.file.seek(place)
+                numbers = _first_numbers(header)
+                total += sum(numbers[1:3])
+        return min(total, 2.0 * float(chunk.total_uncompressed_size))
+
+
+def _decoded_bytes(chunk: pq.ColumnChunkMetaData) -> float:
+    """Return the bytes of a column's values when they are decoded."""
+    values = chunk.num_values * _VALUE_BYTES.get(chunk.physical_type, 0)
+    return float(max(values, chunk.total_uncompressed_size))
+
+
+def _first_numbers(header: bytes) -> list[int]:
+    """Return the 32-bit numbers that a compact Thrift structure begins with."""
+    numbers: list[int] = []
+    place = 0
+    while len(numbers) < 3 and place < len(header) and header[place] == 0x15:
+        place, value, shift = place + 1, 0, 0
+        while place < len(header):
+            byte = header[place]
+            value, shift, place = value | (byte & 0x7F) << shift, shift + 7, place + 1
+            if byte < 0x80:
+                break
+        numbers.append((value >> 1) ^ -(value & 1))
+    return numbers
+
+
+class Writer:
+    """A Parquet file, with check sums, in row groups of about the same size."""
+
+    def __init__(self, file: IO[bytes], schema: pa.Schema) -> None:
+        self._writer = pq.ParquetWriter(file, schema, write_page_checksum=True)
+        self._waiting: list[pa.RecordBatch] = []
+        self._bytes = 0
+
+    def write(self, batch: pa.RecordBatch) -> None:
+        """Append rows; small batches wait until there are enough for a row group."""
+        self._waiting.append(batch)
+        self._bytes += batch.get_total_buffer_size()
+        if self._bytes >= ROW_GROUP_BYTES:
+            self._flush()
+
+    def _flush(self) -> None:
+        if self._waiting:
+            table = pa.Table.from_batches(self._waiting)
+            self._waiting, self._bytes = [], 0
+            self._writer.write_table(table, row_group_size=max(1, table.num_rows))
+
+    def finish(self) -> None:
+        """Write what waits, and the footer."""
+        self._flush()
+        self._writer.close()
+
+    def abandon(self) -> None:
+        """Keep the writer from ending the file when it is forgotten."""
+        self._writer.is_open = False
+
+
+ROW_GROUP_BYTES = 16 << 20

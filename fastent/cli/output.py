@@ -1,0 +1,132 @@
+"""Files that are written whole or not at all, and folders of them."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import re
+from collections.abc import Iterable
+from pathlib import Path
+from types import TracebackType
+from typing import IO, Any
+
+from fastent.cli.errors import UseError
+
+
+class Output:
+    """A file that has a temporary name until it is whole, then takes the place of an older one.
+
+    Leaving the ``with`` block by an exception removes what was written. A process that is killed
+    leaves a temporary file, which the next run to the same output removes.
+    """
+
+    def __init__(self, path: Path) -> None:
+        # Through a symbolic link, to the file it stands for.
+        self._path = Path(os.path.realpath(path))
+        self._temporary = self._path.with_name(f".{self._path.name}.fastent-{os.getpid()}.tmp")
+        self._file: IO[bytes] | None = None
+
+    def __enter__(self) -> Output:
+        """Begin. The file is made later, within the block, where no Ctrl-C can orphan it."""
+        return self
+
+    @property
+    def file(self) -> IO[bytes]:
+        """The file, made when it is first asked for: in the same folder, so it can be renamed."""
+        if self._file is None:
+            remove_leftovers(self._path)
+            self._file = open(self._temporary, "xb")  # noqa: SIM115
+        return self._file
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        """Put the file in its place, or remove it after a failure."""
+        try:
+            if self._file is not None and kind is None:
+                with self._file as file:
+                    file.flush()
+                    os.fsync(file.fileno())
+                os.replace(self._temporary, self._path)
+                _sync_folder(self._path.parent)
+        finally:
+            if self._file is not None:
+                with contextlib.suppress(OSError):
+                    self._file.close()
+            self._temporary.unlink(missing_ok=True)
+
+
+def _sync_folder(folder: Path) -> None:
+    """Make a new name in a folder last."""
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def remove_leftovers(path: Path) -> None:
+    """Remove temporary files of runs to this output whose process is gone."""
+    pattern = re.compile(rf"\.{re.escape(path.name)}\.fastent-(\d+)\.tmp")
+    for name in os.listdir(path.parent):
+        found = pattern.fullmatch(name)
+        if found and _is_gone(int(found[1])):
+            path.with_name(name).unlink(missing_ok=True)
+
+
+def _is_gone(process: int) -> bool:
+    """Whether no process of this number runs, or it is this one, which has just begun."""
+    if process == os.getpid():
+        return True
+    try:
+        os.kill(process, 0)
+    except (ProcessLookupError, OverflowError):
+        return True
+    except OSError:
+        return False
+    return False
+
+
+def refuse_overwriting(output: Path, inputs: Iterable[Path]) -> None:
+    """Stop before an output takes the place of a file that is being read."""
+    for path in inputs:
+        if output.exists() and path.exists() and output.samefile(path):
+            raise UseError(f"{output}: would overwrite an input file")
+
+
+class Ledger:
+    """What was asked of an output folder, and since when: what ``--resume`` has to know.
+
+    It lies beside the folder as ``.NAME.fastent.json``. An output is complete if it was written
+    after the ledger, by a run that was asked for the same, and after its input.
+    """
+
+    def __init__(self, folder: Path, asked: dict[str, Any]) -> None:
+        folder = Path(os.path.realpath(folder))
+        self._folder = folder
+        self._path = folder.with_name(f".{folder.name}.fastent.json")
+        self._text = json.dumps(asked, indent=1, sort_keys=True) + "\n"
+
+    def begin(self, resume: bool) -> None:
+        """Start anew, or make sure that what was begun is what is asked for."""
+        if resume and self._path.exists():
+            if self._path.read_text(encoding="utf-8") != self._text:
+                raise UseError(
+                    f"{self._folder}: was begun with other options, so --resume would mix two kinds"
+                    f" of results; leave it out to do all anew"
+                )
+            return
+        with Output(self._path) as output:
+            output.file.write(self._text.encode())
+
+    def is_done(self, output: Path, source: Path) -> bool:
+        """Return whether an output is complete."""
+        try:
+            written = output.stat().st_mtime_ns
+            return written >= max(self._path.stat().st_mtime_ns, source.stat().st_mtime_ns)
+        except OSError:
+            return False

@@ -1,0 +1,421 @@
+"""``fastent score`` of tables: every format in and out, folders, streams, operands, memory."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import fastent as fe
+
+pytest.importorskip("click")
+pytest.importorskip("rich")
+pytest.importorskip("pyarrow")
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+from file_cases import (
+    LABELS,
+    NAMES,
+    ROWS,
+    WIDTH,
+    Outcome,
+    P,
+    Q,
+    check_failure,
+    check_same,
+    column,
+    files_below,
+    read,
+    start,
+    table,
+    wide,
+    write,
+)
+
+from fastent.cli import main
+from fastent.cli.files import FORMATS
+
+Run = Callable[..., Outcome]
+
+
+@pytest.fixture
+def run(capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Run:
+    """Run ``fastent score`` in this process, in an empty folder."""
+    monkeypatch.chdir(tmp_path)
+
+    def call(*words: object) -> Outcome:
+        with pytest.raises(SystemExit) as caught:
+            main(["score", *map(str, words)])
+        captured = capsys.readouterr()
+        assert isinstance(caught.value.code, int)
+        return Outcome(caught.value.code, captured.out, captured.err)
+
+    return call
+
+
+LISTS = [".parquet", ".arrow", ".arrows", ".feather", ".npz"]
+OUTPUTS = [".parquet", ".arrow", ".arrows", ".csv", ".npy", ".npz"]
+
+
+# ---- formats ------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("output", OUTPUTS)
+@pytest.mark.parametrize("source", LISTS)
+def test_every_format(run: Run, source: str, output: str) -> None:
+    """In and out, the bytes of the direct call."""
+    write(f"t{source}", table())
+    words = [f"t{source}", "--columns", "p", "-o", f"out{output}", "--batch-rows", 77]
+    assert run("entropy", *words, "--base", 2) == (0, *run_summary(run))
+    want = fe.entropy(P, base=2)
+    found = column(read(f"out{output}"), 0)
+    check_same(found.astype(want.dtype), want)
+
+
+def run_summary(run: Run) -> tuple[str, str]:
+    """Stand for any output on stdout, and none on stderr."""
+    return (AnyText(), "")
+
+
+class AnyText(str):
+    """Equals every text."""
+
+    __hash__ = str.__hash__
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, str)
+
+
+@pytest.mark.parametrize("output", OUTPUTS)
+def test_csv(run: Run, output: str) -> None:
+    """Columns by a pattern; numbers of CSV are float64."""
+    write("t.csv", wide())
+    assert run("entropy", "t.csv", "--columns", "p_*", "-o", f"out{output}", "--quiet").code == 0
+    want = fe.entropy(np.column_stack([column(read("t.csv"), f"p_{i}") for i in range(WIDTH)]))
+    check_same(column(read(f"out{output}"), 0), want)
+
+
+@pytest.mark.parametrize("output", OUTPUTS)
+def test_arrays_to_tables(run: Run, output: str) -> None:
+    """A .npy file goes to any format; .npz has its arrays by name."""
+    np.save("p.npy", P)
+    assert run("entropy", "p.npy", "-o", f"out{output}", "--quiet").code == 0
+    found = column(read(f"out{output}"), 0)
+    check_same(found.astype(np.float32), fe.entropy(P))
+
+
+def test_arrays_of_any_order(run: Run) -> None:
+    """Fortran's order, big-endian, compressed, three axes."""
+    cube = np.ones((4, 3, 5), np.float64) / 5
+    arrays = {"f": np.asfortranarray(P), "b": P.astype(">f4"), "y": LABELS, "h": P.astype("f2")}
+    np.savez_compressed("t.npz", **arrays, cube=cube)
+    for name in "fbh":
+        words = ["entropy", "t.npz", "--columns", name, "-o", "out.npz", "--batch-rows", 100]
+        assert run(*words, "--quiet").code == 0
+        check_same(column(read("out.npz"), "entropy"), fe.entropy(arrays[name]))
+    words = ["log_loss", "t.npz", "--labels", "y", "--columns", "f", "-o", "out.npy", "--quiet"]
+    assert run(*words).code == 0
+    check_same(np.load("out.npy"), fe.log_loss(LABELS, P))
+    assert run("surprisal", "t.npz", "--columns", "cube", "-o", "out.npz", "--quiet").code == 0
+    with np.load("out.npz") as found:
+        check_same(found["surprisal"], fe.surprisal(cube))
+
+
+def test_csv_without_names(run: Run) -> None:
+    """A first line of numbers is a row, unless it may be the names that pandas gives."""
+    Path("t.csv").write_text("0.5,0.5\n0.25,0.75\n")
+    assert run("entropy", "t.csv", "-o", "out.npy", "--base", 2, "--quiet").code == 0
+    check_same(np.load("out.npy"), fe.entropy(np.array([[0.5, 0.5], [0.25, 0.75]]), base=2))
+    Path("t.csv").write_text("0,1\n0.25,0.75\n")
+    check_failure(run("entropy", "t.csv"), 2, "t.csv", "--no-header")
+    for option, rows in (("--header", 1), ("--no-header", 2)):
+        assert run("entropy", "t.csv", option, "-o", "out.npy", "--quiet").code == 0
+        assert len(np.load("out.npy")) == rows
+
+
+def test_csv_that_begins_with_whole_numbers(run: Run) -> None:
+    """Zeros and ones in the first block are probabilities; labels stay whole."""
+    lines = ["y,p_0,p_1", *["1,0,1"] * 20_000, *["0,0.25,0.75"] * 20_000]
+    Path("t.csv").write_text("\n".join(lines) + "\n")
+    words = ["t.csv", "--columns", "p_*", "-o", "out.npy", "--quiet", "--memory", "4MiB"]
+    assert run("entropy", *words).code == 0
+    assert (np.load("out.npy") > 0).sum() == 20_000
+    assert run("log_loss", *words, "--labels", "y").code == 0
+    want = np.repeat([0, -np.log(0.25)], 20_000)
+    np.testing.assert_allclose(np.load("out.npy"), want, rtol=1e-15)
+
+
+def test_csv_nan_is_a_number(run: Run) -> None:
+    """NaN gives NaN; what is empty is null."""
+    Path("t.csv").write_text("a,b\nnan,1\n0.5,0.5\nNaN,NaN\n,\n")
+    outcome = run("entropy", "t.csv", "-o", "out.csv", "--base", 2, "--quiet")
+    assert outcome.code == 0
+    assert Path("out.csv").read_text() == '"entropy"\nnan\n1\nnan\n\n'
+    Path("t.csv").write_text("a,b\n0.5,\n")
+    check_failure(run("entropy", "t.csv"), 1, "row 0", "--nulls zero")
+    assert run("entropy", "t.csv", "--nulls", "zero", "--quiet").code == 0
+
+
+def test_list_columns_of_different_lengths(run: Run) -> None:
+    """Ragged lists, and what has a result for each entry."""
+    ragged = pa.table({"p": pa.array([[0.5, 0.5], [1.0], [], None, [0.25] * 4])})
+    pq.write_table(ragged, "t.parquet")
+    assert run("entropy", "t.parquet", "-o", "out.csv", "--base", 2, "--quiet").code == 0
+    assert Path("out.csv").read_text() == '"entropy"\n1\n0\n0\n\n2\n'
+    outcome = run("surprisal", "t.parquet", "-o", "out.parquet", "--base", 2, "--json")
+    assert read("out.parquet")["surprisal"].to_pylist() == [[1, 1], [0], [], None, [2] * 4]
+    assert json.loads(outcome.out)["overall"]["rows"] == 7
+    check_failure(run("surprisal", "t.parquet", "-o", "out.csv"), 2, "--format parquet")
+    check_failure(run("entropy", "t.parquet", "-o", "out.npz"), 1, "nulls", "--format")
+    assert not Path("out.npz").exists()
+    equal = pa.table({"p": pa.array([[0.5, 0.5], None, [0.0, 0.0]])})
+    pq.write_table(equal, "t.parquet")
+    outcome = run("softmax", "t.parquet", "-o", "out.parquet", "--json")
+    assert read("out.parquet")["softmax"].to_pylist() == [[0.5, 0.5], None, [0.5, 0.5]]
+    assert json.loads(outcome.out)["overall"]["max"] == 0.5
+
+
+def test_no_rows(run: Run) -> None:
+    """A table without rows has a result without rows."""
+    for name in ("t.parquet", "t.arrow", "t.arrows", "t.npz"):
+        write(name, table(rows=0))
+        outcome = run("entropy", name, "--columns", "p", "-o", "out.parquet", "--json")
+        assert outcome.code == 0
+        assert json.loads(outcome.out)["overall"]["rows"] == 0
+        assert read("out.parquet").num_rows == 0
+
+
+# ---- measures and operands ----------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("source", [".parquet", ".arrow", ".csv", ".npz"])
+def test_several_measures_in_one_read(run: Run, source: str) -> None:
+    """A column each, in the order that they are named in; a summary each."""
+    write(f"t{source}", wide() if source == ".csv" else table())
+    columns = "p_*" if source == ".csv" else "p"
+    words = [f"t{source}", "--columns", columns, "--labels", "y", "-o", "out.npz", "--json"]
+    outcome = run("--measure", "log-loss,entropy,perplexity", *words)
+    assert outcome.code == 0, outcome
+    found = read("out.npz")
+    assert found.column_names == ["log_loss", "entropy", "perplexity"]
+    p = P if source != ".csv" else np.column_stack([column(wide(), f"p_{i}") for i in range(5)])
+    for name, want in (("log_loss", fe.log_loss(LABELS, p)), ("entropy", fe.entropy(p))):
+        np.testing.assert_allclose(column(found, name), want, rtol=1e-6)
+    overall = json.loads(outcome.out)["overall"]
+    assert [entry["measure"] for entry in overall] == ["log_loss", "entropy", "perplexity"]
+    assert overall[1]["mean"] == pytest.approx(
+        column(found, "entropy").mean(dtype=float), rel=1e-12
+    )
+
+
+def test_several_measures_of_arrays(run: Run) -> None:
+    """A file each, from one read; those that read differently are told apart."""
+    np.save("p.npy", P)
+    np.save("q.npy", Q)
+    words = ["p.npy", "--with", "q.npy", "-o", "out.npy", "--batch-rows", 7, "--quiet"]
+    assert run("kl_divergence,js_distance", *words).code == 0
+    check_same(np.load("out.kl_divergence.npy"), fe.kl_divergence(P, Q))
+    check_same(np.load("out.js_distance.npy"), fe.js_distance(P, Q))
+    check_failure(run("entropy,surprisal", "p.npy"), 2, "one after the other")
+    assert run("entropy,surprisal", "p.npy", "-o", "out.parquet", "--quiet").code == 0
+    check_same(column(read("out.parquet"), "surprisal"), fe.surprisal(P))
+
+
+def test_two_operands(run: Run) -> None:
+    """Columns of one table, in one order or the other, or files row by row."""
+    write("t.parquet", table())
+    write("t.csv", wide())
+    write("p.arrow", table().select(["p"]))
+    write("q.parquet", table().select(["q", "id"]))
+    np.save("q.npy", Q)
+    want = fe.kl_divergence(P, Q)
+    for words in (
+        ["t.parquet", "--columns", "p,q"],
+        ["t.parquet", "--columns", "p", "--columns", "q"],
+        ["t.parquet", "--columns", "p", "--with", "q.npy"],
+        ["p.arrow", "--with", "q.parquet"],
+        ["p.arrow", "--with", "q.parquet", "--columns", "p,q"],
+    ):
+        outcome = run("kl-divergence", *words, "-o", "out.npy", "--quiet", "--batch-rows", 64)
+        assert outcome == (0, "", "")
+        check_same(np.load("out.npy"), want)
+    for said in (["p_*,q_*"], ["p_0,p_1,p_2,p_3,p_4", "q_0,q_1,q_2,q_3,q_4"]):
+        words = [w for each in said for w in ("--columns", each)]
+        assert run("kl-divergence", "t.csv", *words, "-o", "out.npy", "--quiet").code == 0
+        np.testing.assert_allclose(np.load("out.npy"), want, rtol=1e-5)
+    assert run("kl-divergence", "t.parquet", "--columns", "q,p", "-o", "o.npy", "--quiet").code == 0
+    check_same(np.load("o.npy"), fe.kl_divergence(Q, P))
+
+
+def test_labels(run: Run) -> None:
+    """A column, or a file beside the table; or the first of two columns."""
+    write("t.parquet", table())
+    np.save("y.npy", LABELS)
+    want = fe.log_loss(LABELS, P)
+    for words in (
+        ["--columns", "p", "--labels", "y"],
+        ["--columns", "p", "--target", "y"],
+        ["--columns", "p", "--labels", "y.npy"],
+        ["--columns", "y,p"],
+    ):
+        assert run("log-loss", "t.parquet", *words, "-o", "out.npy", "--quiet") == (0, "", "")
+        check_same(np.load("out.npy"), want)
+    words = ["t.parquet", "--columns", "p", "--labels", "y", "-o", "out.parquet", "--json"]
+    outcome = run("score-logits", *words)
+    assert "accuracy" in json.loads(outcome.out)["overall"]
+    found, scores = read("out.parquet"), fe.score_logits(LABELS, P)
+    assert found.column_names == list(scores._fields)
+    for name in scores._fields:
+        check_same(column(found, name), getattr(scores, name))
+    words = ["t.parquet", "--columns", "p,q", "--labels", "y", "-o", "out.parquet", "--json"]
+    assert "mean_same_prediction" in json.loads(run("compare-logits", *words).out)["overall"]
+    check_same(column(read("out.parquet"), 0), fe.compare_logits(P, Q, LABELS).kl_divergence)
+
+
+@pytest.mark.parametrize("output", [".parquet", ".arrow", ".arrows", ".csv"])
+@pytest.mark.parametrize("source", [".parquet", ".csv"])
+def test_append(run: Run, source: str, output: str) -> None:
+    """The columns of the input as they are, then the results."""
+    data = wide()
+    write(f"t{source}", data)
+    words = [f"t{source}", "--columns", "p_*", "--append", "-o", f"out{output}", "--quiet"]
+    assert run("entropy,perplexity", *words).code == 0
+    found = read(f"out{output}")
+    assert found.column_names == [*data.column_names, "entropy", "perplexity"]
+    assert found["id"].to_pylist() == NAMES
+    for name in data.column_names[1:]:
+        want = column(data, name)
+        np.testing.assert_array_equal(column(found, name).astype(want.dtype), want)
+
+
+def test_append_keeps_text(run: Run) -> None:
+    """What looks like a number and is none keeps its zeros, from CSV to CSV."""
+    Path("t.csv").write_text("zip,p_0,p_1\n007,0.5,0.5\n,0.25,0.75\n")
+    words = ["t.csv", "--columns", "p_*", "--append", "-o", "out.csv", "--base", 2, "--quiet"]
+    assert run("entropy", *words).code == 0
+    assert Path("out.csv").read_text().splitlines()[1] == '"007",0.5,0.5,1'
+    check_failure(run("entropy", "t.csv", *words[1:5], "t.csv"), 2, "overwrite")
+    check_failure(run("entropy", "out.csv", *words[1:5], "o.csv"), 2, "--append")
+
+
+# ---- many files, and streams --------------------------------------------------------------------
+
+
+def make_folder(*, suffix: str = ".parquet") -> list[str]:
+    """Write a folder of three files, one in a folder of its own, and something hidden."""
+    names = [f"in/a{suffix}", f"in/b{suffix}", f"in/deep/c{suffix}"]
+    for place, name in enumerate(names):
+        write(name, table(rows=200, start=200 * place))
+    Path("in/_SUCCESS").write_text("")
+    Path("in/notes.txt").write_text("no table")
+    Path("in/.hidden.parquet").write_text("no table")
+    return names
+
+
+@pytest.mark.parametrize("output", [None, "csv", "arrow", "npz"])
+def test_folder(run: Run, output: str | None) -> None:
+    """One output an input, of the same name; another format another ending."""
+    make_folder()
+    words = ["in", "--columns", "p", "-o", "out", "--json"]
+    words += ["--format", output] if output else []
+    outcome = run("entropy", *words)
+    assert outcome.code == 0
+    suffix = FORMATS[output].ending if output else ".parquet"
+    want = [f"a{suffix}", f"b{suffix}", f"deep/c{suffix}"]
+    assert list(files_below("out")) == want
+    for place, name in enumerate(want):
+        found = column(read(Path("out") / name), 0).astype(np.float32)
+        check_same(found, fe.entropy(P[200 * place : 200 * place + 200]))
+    assert json.loads(outcome.out)["overall"]["rows"] == 600
+
+
+def test_pattern(run: Run) -> None:
+    """What the shell does not expand, the command does."""
+    make_folder()
+    assert run("entropy", "in/*.parquet", "--columns", "p", "-o", "out", "--quiet").code == 0
+    assert list(files_below("out")) == ["a.parquet", "b.parquet"]
+    assert run("entropy", "in/**/*.parquet", "--columns", "p", "--quiet").code == 0
+    check_failure(run("entropy", "in/*.csv"), 2, "no file matches")
+
+
+def test_mixed_folder(run: Run) -> None:
+    """Arrays and tables, each in its own format."""
+    write("in/a.parquet", table())
+    Path("in").mkdir(exist_ok=True)
+    np.save("in/b.npy", P)
+    assert run("entropy", "in", "-o", "out", "--quiet").code == 2
+    assert not Path("out").exists()
+    write("in/a.parquet", table().select(["p"]))
+    assert run("entropy", "in", "-o", "out", "--quiet").code == 0
+    check_same(np.load("out/b.npy"), fe.entropy(P))
+    check_same(column(read("out/a.parquet"), 0), fe.entropy(P))
+
+
+def test_resume(run: Run) -> None:
+    """What is complete is left as it is; what is not, is done; other options are told."""
+    names = make_folder()
+    words = ["in", "--columns", "p", "-o", "out"]
+    assert run("entropy", *words, "--quiet").code == 0
+    whole = files_below("out")
+    Path("out/b.parquet").unlink()
+    before = Path("out/a.parquet").stat().st_mtime_ns
+    outcome = run("entropy", *words, "--resume", "--json")
+    assert outcome.code == 0
+    document = json.loads(outcome.out)
+    assert document["skipped"] == 2
+    assert [entry["input"] for entry in document["inputs"]] == [names[1]]
+    assert files_below("out") == whole
+    assert Path("out/a.parquet").stat().st_mtime_ns == before
+    check_failure(run("perplexity", *words, "--resume"), 2, "other options", "--resume")
+    os.utime(names[0])
+    assert json.loads(run("entropy", *words, "--resume", "--json").out)["skipped"] == 2
+    everything = run("entropy", *words, "--resume")
+    assert "3 complete files were left as they are" in everything.out
+
+
+def test_results_of_another_run_are_not_complete(run: Run) -> None:
+    """An output from before the run that is gone on with is written anew."""
+    make_folder()
+    words = ["in", "--columns", "p", "-o", "out", "--quiet"]
+    assert run("perplexity", *words).code == 0
+    write("in/b.parquet", pa.table({"p": [[0.5, 0.5], [0.5, None]]}))
+    check_failure(run("entropy", *words), 1, "b.parquet", "entry 1")
+    assert read("out/a.parquet").column_names == ["entropy"]
+    assert read("out/b.parquet").column_names == ["perplexity"]
+    write("in/b.parquet", table())
+    assert run("entropy", *words, "--resume").code == 0
+    for name in ("a.parquet", "b.parquet", "deep/c.parquet"):
+        assert read(Path("out") / name).column_names == ["entropy"]
+
+
+def test_standard_streams(run: Run, tmp_path: Path) -> None:
+    """CSV and Arrow streams come in and go out."""
+    csv, arrows = write("t.csv", wide()).read_bytes(), write("t.arrows", table()).read_bytes()
+    write("t.parquet", table())
+    want = fe.entropy(P)
+    words = ["entropy", "-", "--columns", "p", "-o", "-", "--format", "arrows", "--quiet"]
+    done = start(*words, cwd=tmp_path, data=arrows)
+    assert (done.returncode, done.stderr) == (0, b"")
+    check_same(column(pa.ipc.open_stream(done.stdout).read_all(), "entropy"), want)
+    done = start("entropy", "-", "--columns", "p_*", "-o", "-", "--append", cwd=tmp_path, data=csv)
+    assert done.returncode == 0
+    lines = done.stdout.decode().splitlines()
+    assert len(lines) == ROWS + 1
+    assert lines[1].startswith('"r0",')
+    assert b"mean" in done.stderr
+    done = start("entropy", "-", "-o", "out.npy", cwd=tmp_path, data=b"a,b\n0.5,0.5\n")
+    assert done.returncode == 0
+    assert np.load("out.npy") == np.log(2)
+    done = start("entropy", "t.parquet", "--columns", "p", "-o", "-", "--quiet", cwd=tmp_path)
+    assert len(done.stdout.splitlines()) == ROWS + 1
+    for data, word in ((Path("t.parquet").read_bytes(), b"Parquet"), (b"", b"is empty")):
+        done = start("entropy", "-", "-o", "-", cwd=tmp_path, data=data)
+        assert done.returncode in (1, 2)
+        assert done.stdout == b""
+        assert word in done.stderr
+        assert done.stderr.count(b"\n") == 1
