@@ -10,7 +10,7 @@ from fastent._arrays import Array
 from fastent.report._sources import Source
 
 PARTS = 10
-MISSING = PARTS + 2  # the bin after those below the least, of each tenth, and above the most
+MISSING = PARTS + 1  # the bin after one below the least, and one of each tenth
 SAMPLE = 1 << 21  # numbers that the edges of the bins are taken from
 LEAST_SAMPLE = 1000  # rows
 
@@ -27,7 +27,7 @@ class Column:
     chance: float
     """What the index is on average if nothing has changed."""
     edges: Array
-    """The least value of the first file, the upper ends of its tenths, and so the largest."""
+    """The least value, where a tenth of the first file has it, else -inf; its deciles."""
     before: Array
     after: Array
     """Shares of the bins, one more than edges, and in the last place of what is missing."""
@@ -45,9 +45,9 @@ class Drift:
 def find_drift(before: Source, after: Source) -> Drift:
     """Return how each column of numbers that both files have differs.
 
-    The bins hold about a tenth of the first file each, and what lies below or above all of it: the
-    deciles are those of a sample of rows, evenly spread over it, so two reads of the first file and
-    one of the second will do.
+    The bins hold about a tenth of the first file each: the deciles are those of a sample of rows,
+    evenly spread over it, so two reads of the first file and one of the second will do. Where a
+    tenth and more has the least value there is, or the largest, what lies beyond has its own bin.
     """
     known = set(after.names())
     names = [name for name in before.names() if name in known]
@@ -58,8 +58,8 @@ def find_drift(before: Source, after: Source) -> Drift:
             f"{before.path} has {len(before.names())} columns, {after.path} {len(known)}"
         )
     left_out = [name for name in (*before.names(), *sorted(known)) if name not in set(names)]
-    sample, ends = _sample(before, names)
-    edges = [_edges(column, end) for column, end in zip(sample.T, ends.T, strict=True)]
+    sample, least_of_all = _sample(before, names)
+    edges = [_edges(column, least) for column, least in zip(sample.T, least_of_all, strict=True)]
     first, one = _count(before, names, edges)
     second, two = _count(after, names, edges)
     if not one or not two:
@@ -68,37 +68,36 @@ def find_drift(before: Source, after: Source) -> Drift:
 
 
 def _sample(source: Source, names: Sequence[str]) -> tuple[Array, Array]:
-    """Return rows at even distances, and the least and largest of all.
+    """Return rows at even distances, and the least number of each column in all rows.
 
     When the sample grows too large, every other row is let go.
     """
     most = max(LEAST_SAMPLE, SAMPLE // len(names))
     kept: list[Array] = []
     held, step, done = 0, 1, 0
-    ends = np.full((2, len(names)), np.nan)
+    least = np.full(len(names), np.nan)
     for block in source.numbers(names):
         part = block[-done % step :: step]
         kept.append(part.copy() if step > 1 else part)
         held += len(part)
         done += len(block)
-        ends[0] = np.fmin(ends[0], np.fmin.reduce(block, axis=0, initial=np.nan))
-        ends[1] = np.fmax(ends[1], np.fmax.reduce(block, axis=0, initial=np.nan))
+        least = np.fmin(least, np.fmin.reduce(block, axis=0, initial=np.nan))
         while held > most:
             joined = np.concatenate(kept)[::2]
             kept, held, step = [joined], len(joined), 2 * step
-    return np.concatenate(kept) if kept else np.empty((0, len(names))), ends
+    return np.concatenate(kept) if kept else np.empty((0, len(names))), least
 
 
-def _edges(values: Array, ends: Array) -> Array:
-    """Return the least of a column, and its deciles and the largest, each once."""
+def _edges(values: Array, least: float) -> Array:
+    """Return the least number of a column, if it is a decile too, else -inf; its deciles."""
     values = values[~np.isnan(values)]
-    if values.size == 0:
-        values = ends[~np.isnan(ends)]
-    if values.size == 0:
+    if values.size == 0 and np.isnan(least):
         return np.empty(0)  # nothing is there: what is in the other file is above it
+    if values.size == 0:
+        values = np.array([least])
     shares = np.arange(1, PARTS) / PARTS
-    deciles = np.quantile(values, shares, method="inverted_cdf")
-    return np.concatenate([ends[:1], np.unique([*deciles, ends[1]])])
+    deciles = np.unique(np.quantile(values, shares, method="inverted_cdf"))
+    return np.array([least if deciles[0] == least else -np.inf, *deciles])
 
 
 def _count(source: Source, names: Sequence[str], edges: Sequence[Array]) -> tuple[Array, int]:

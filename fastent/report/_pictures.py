@@ -19,10 +19,15 @@ WIDTH, HEIGHT = 3.6, 2.5  # inches: as wide as a telephone, so that text keeps i
 DOTS = 200  # of PNG, an inch
 
 # Colours by role. In SVG they are names that the page's style sheet gives a meaning, light or dark.
-LIGHT = {"ink": "#1f2328", "grid": "#d5dae0", "first": "#0b62a8", "second": "#b3480a"}
-LIGHT["faint"] = "#57606a"
-STAND_INS = {"ink": "#010101", "grid": "#020202", "first": "#030303", "second": "#040404"}
-STAND_INS["faint"] = "#050505"
+LIGHT = {
+    "ink": "#1f2328",
+    "faint": "#57606a",
+    "grid": "#d5dae0",
+    "card": "#ffffff",
+    "first": "#0b62a8",
+    "second": "#b3480a",
+}
+STAND_INS = {role: f"#{place:02x}{place:02x}{place:02x}" for place, role in enumerate(LIGHT, 1)}
 
 STYLE: Any = {
     "font.family": "sans-serif",
@@ -144,7 +149,10 @@ def drift_bars(drift: Drift, most: int) -> Draw:
         places = range(len(shown))
         axes.barh(places, [column.index for column in shown], color=colours["first"], height=0.7)
         chance = [column.chance for column in shown]
-        axes.scatter(chance, places, marker="|", s=90, color=colours["second"], zorder=3)
+        # a mark with a border in the colour of the ground stands out from bars too
+        for colour, width in (("card", 4.5), ("second", 1.8)):
+            marks = colours[colour]
+            axes.scatter(chance, places, marker="|", s=90, color=marks, linewidths=width, zorder=3)
         axes.set_yticks(places, [short(column.name) for column in shown])
         axes.invert_yaxis()
         axes.grid(axis="x")
