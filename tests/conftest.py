@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import os
 import zlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import installed  # noqa: F401  (before fastent)
@@ -61,3 +62,24 @@ def rng(request: pytest.FixtureRequest) -> np.random.Generator:
     """Seed a generator by this run's seed and this test's name; a failure shows the seed."""
     print(f"repeat with FASTENT_TEST_SEED={SEED}")
     return np.random.default_rng([SEED, zlib.crc32(request.node.nodeid.encode())])
+
+
+@pytest.fixture
+def score(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> Callable[..., Any]:
+    """Run ``fastent score`` in this process, in an empty folder; return what it left."""
+    from file_cases import Outcome
+
+    from fastent.cli import main
+
+    monkeypatch.chdir(tmp_path)
+
+    def call(*words: object) -> Outcome:
+        with pytest.raises(SystemExit) as caught:
+            main(["score", *map(str, words)])
+        captured = capsys.readouterr()
+        assert isinstance(caught.value.code, int)
+        return Outcome(caught.value.code, captured.out, captured.err)
+
+    return call

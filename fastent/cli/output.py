@@ -120,7 +120,8 @@ class Ledger:
                     f" of results; leave it out to do all anew"
                 )
             return
-        with Output(self._path) as output:
+        # Where the parent folder may not be written to, there is nothing to go on with.
+        with contextlib.suppress(PermissionError), Output(self._path) as output:
             output.file.write(self._text.encode())
 
     def is_done(self, output: Path, source: Path) -> bool:

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from fastent.cli.arrays import ArrayJob
-from fastent.cli.errors import InterruptedRunError
+from fastent.cli.errors import InterruptedRunError, UseError
 from fastent.cli.fields import Comparison, FieldMeans
 from fastent.cli.files import FORMATS, Format, format_of
 from fastent.cli.inputs import STREAM, Input, check_file, find_inputs, find_outputs
@@ -165,7 +165,12 @@ def _job(request: Request, each: Input, output: Path | None) -> Job:
     others = all(path is None or path.suffix.lower() == ".npy" for path in files)
     if arrays and plain and others:
         return ArrayJob(request, each.path, output)
-    from fastent.cli.tables import TableJob
+    try:
+        from fastent.cli.tables import TableJob
+    except ImportError as error:
+        raise UseError(
+            f'{each.path}: tables need the package pyarrow: pip install "fastent-numpy[arrow]"'
+        ) from error
 
     if output == STREAM and format is None:
         format = FORMATS["csv"]
