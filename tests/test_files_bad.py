@@ -53,8 +53,17 @@ def flip(name: str, place: int) -> None:
     Path(name).write_bytes(bytes(whole))
 
 
+@pytest.fixture(scope="module")
+def bad_inputs(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return a folder with every input that there is a line about below."""
+    folder = tmp_path_factory.mktemp("bad")
+    with contextlib.chdir(folder):
+        make_bad_inputs()
+    return folder
+
+
 def make_bad_inputs() -> None:
-    """Write every input that there is a line about below."""
+    """Write them to the current folder."""
     write("good.parquet", table())
     write("good.csv", wide())
     for suffix in ("parquet", "arrow", "arrows", "feather", "npz"):
@@ -150,9 +159,17 @@ BAD = [
 
 
 @pytest.mark.parametrize(("words", "code", "told", "measure"), [(*b, "entropy")[:4] for b in BAD])
-def test_bad_input(score: Run, words: str, code: int, told: str, measure: str) -> None:
+def test_bad_input(
+    score: Run,
+    bad_inputs: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    words: str,
+    code: int,
+    told: str,
+    measure: str,
+) -> None:
     """One line that names the file and says what to do; nothing is written."""
-    make_bad_inputs()
+    monkeypatch.chdir(bad_inputs)
     before = files_below(".")
     suffix = "parquet"
     if "--format" in words:
@@ -244,3 +261,13 @@ def test_array_changed_while_read(score: Run, monkeypatch: pytest.MonkeyPatch) -
     words = ["entropy", "p.npy", "-o", "out.npy", "--batch-rows", 10]
     check_failure(score(*words), 1, "p.npy: was changed while it was read")
     assert os.listdir() == ["p.npy"]
+
+
+def test_without_pyarrow(score: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Tables say what they need; arrays need nothing."""
+    write("t.parquet", table())
+    np.save("p.npy", P)
+    monkeypatch.setitem(sys.modules, "fastent.cli.tables", None)
+    told = 'pip install "fastent-numpy[arrow]"'
+    check_failure(score("entropy", "t.parquet", "--columns", "p"), 2, "t.parquet", told)
+    assert score("entropy", "p.npy", "-o", "out.npy", "--quiet").code == 0

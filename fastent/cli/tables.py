@@ -90,7 +90,8 @@ def _at_least_one(batches: Iterator[pa.RecordBatch], schema: pa.Schema) -> Itera
 def _refuse_text(table: Table) -> None:
     """Raise if there are words in a CSV file of which all columns of numbers would be taken."""
     for field in table.schema:
-        if not (pa.types.is_integer(field.type) or pa.types.is_floating(field.type)):
+        kinds = (pa.types.is_integer, pa.types.is_floating, pa.types.is_null)
+        if not any(kind(field.type) for kind in kinds):
             raise DataError(
                 f"{table.path}: column '{field.name}' holds other things than numbers: "
                 f"--columns says which columns are meant"
