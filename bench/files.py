@@ -15,6 +15,8 @@ from typing import Any
 
 from bench.make_files import make_folder, noisy_rows
 
+Figures = tuple[float, float, float]
+
 COMMON = """
 import glob, json, sys, time
 import numpy, pyarrow.parquet as pq, pyarrow.csv, rich.table, rich.progress
@@ -23,10 +25,11 @@ import fastent.cli.report
 def resident(name):
     with open("/proc/self/status") as lines:
         return next(int(line.split()[1]) for line in lines if line.startswith(name))
-before, begin = resident("VmRSS"), time.perf_counter()
+before, begin, busy = resident("VmRSS"), time.perf_counter(), time.process_time()
 WORK
 seconds = time.perf_counter() - begin
-print(json.dumps([seconds, (resident("VmHWM") - before) / 1024]))
+busy = time.process_time() - busy
+print(json.dumps([seconds, (resident("VmHWM") - before) / 1024, busy]))
 """
 
 READ = """
@@ -54,18 +57,19 @@ floor.read(array, threads=fastent.get_num_threads())
 """
 
 
-def measure(work: str, rounds: int) -> tuple[float, float]:
-    """Return the seconds of the median round, and the peak in MiB of the worst."""
+def measure(work: str, rounds: int) -> Figures:
+    """Return the seconds of the median round, the peak in MiB of the worst, and cores' seconds."""
     found = []
     for _ in range(rounds):
         done = subprocess.run(
-            [sys.executable, "-c", COMMON.replace("WORK", work)],
+            [sys.executable, "-X", "faulthandler", "-c", COMMON.replace("WORK", work)],
             capture_output=True,
             text=True,
             check=True,
         )
         found.append(json.loads(done.stdout.splitlines()[-1]))
-    return statistics.median(f[0] for f in found), max(f[1] for f in found)
+    seconds, peaks, busy = zip(*found, strict=True)
+    return statistics.median(seconds), max(peaks), statistics.median(busy)
 
 
 def reading(text: str, folder: Path, columns: list[str]) -> str:
@@ -78,11 +82,13 @@ def scoring(*words: object) -> str:
     return SCORE.replace("WORDS", repr(["score", *map(str, words)]))
 
 
-def show(name: str, rows: int, found: tuple[float, float], base: float | None = None) -> None:
+def show(name: str, rows: int, found: Figures, base: float | None = None) -> None:
     """Print a line."""
-    seconds, peak = found
+    seconds, peak, busy = found
     ratio = "" if base is None else f"{seconds / base:8.2f}"
-    print(f"{name:46}{seconds:9.2f}{rows / seconds:14,.0f}{peak:9.0f}{ratio}", flush=True)
+    print(
+        f"{name:46}{seconds:9.2f}{busy:9.2f}{rows / seconds:14,.0f}{peak:9.0f}{ratio}", flush=True
+    )
 
 
 def of_tables(place: Path, mebibytes: int, rounds: int) -> None:
@@ -114,7 +120,7 @@ def of_tables(place: Path, mebibytes: int, rounds: int) -> None:
                 ("perplexity", ()),
             )
         ]
-        total = sum(seconds for seconds, _ in alone), max(peak for _, peak in alone)
+        total = sum(f[0] for f in alone), max(f[1] for f in alone), sum(f[2] for f in alone)
         show("the three, one after the other", rows, total, base[0])
 
 
@@ -152,7 +158,7 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--folder", help="where the files are made; default a temporary one")
     given: Any = parser.parse_args()
-    print(f"{'':46}{'seconds':>9}{'rows/s':>14}{'MiB':>9}{'ratio':>8}")
+    print(f"{'':46}{'seconds':>9}{'cpu':>9}{'rows/s':>14}{'MiB':>9}{'ratio':>8}")
     with tempfile.TemporaryDirectory(dir=given.folder) as place:
         of_tables(Path(place), given.mebibytes, given.rounds)
         of_arrays(Path(place), given.mebibytes, given.rounds)
