@@ -86,9 +86,10 @@ const int fe_measure_count = 0
 #if defined(__x86_64__)
 #define MXCSR_DEFAULT 0x1f80u /* round to nearest, no flush to zero, all exceptions masked */
 #define MXCSR_INVALID 1u
+#define MXCSR_FLAGS 0x3fu
 fe_mode fe_enter(void) {
   const fe_mode mode = {_mm_getcsr(), 0};
-  _mm_setcsr(MXCSR_DEFAULT);
+  if (((unsigned)mode.control & ~MXCSR_FLAGS) != MXCSR_DEFAULT) _mm_setcsr(MXCSR_DEFAULT);
   return mode;
 }
 void fe_leave(fe_mode mode, unsigned status) {

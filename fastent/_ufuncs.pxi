@@ -140,6 +140,10 @@ cdef object make_ufunc(int measure):
 
 # ---- ufuncs of operands alone, as SciPy has them ----------------------------------------------
 
+cdef enum:
+    FEW = 32  # elements that are fetched with no more ado
+
+
 cdef bint feeds(const char *operand, Py_ssize_t step, const char *out, Py_ssize_t out_step,
                 Py_ssize_t count, Py_ssize_t size) noexcept nogil:
     """Whether a result may be an element of this operand that is read later: reduce, accumulate."""
@@ -157,28 +161,27 @@ cdef void plain_ufunc(char **args, const cnp.npy_intp *dimensions, const cnp.npy
     """Inner loop of floats or doubles: small calls with no more ado, large ones on all threads."""
     cdef const Loop *loop = <const Loop *> data
     cdef const fe_measure *measure = &table[loop.measure]
-    cdef int operands = measure.operands, k, status
+    cdef int operands = measure.operands, k, status = 0
     cdef Py_ssize_t count = dimensions[0], size = 4 if loop.real == FE_F32 else 8, i
-    cdef bint in_turn = False, contiguous = steps[operands] == size
-    cdef const void *operand[FE_OPERANDS]
+    cdef bint contiguous = True, in_turn = False
+    cdef double buffers[ARRAYS][FEW]
     cdef fe_params params
     cdef fe_mode mode
     cdef Work work
+    for k in range(operands + 1):
+        contiguous = contiguous and (steps[k] == size or count == 1)
     for k in range(operands):
-        operand[k] = args[k]
-        contiguous = contiguous and steps[k] == size
         in_turn = in_turn or feeds(args[k], steps[k], args[operands], steps[operands], count, size)
     memset(&params, 0, sizeof(params))
     params.scale_high = params.temperature = 1
     mode = fe_enter()
     if in_turn:
         for i in range(count):
-            for k in range(operands):
-                operand[k] = args[k] + i * steps[k]
-            measure.map[loop.real](operand, 1, &params, args[operands] + i * steps[operands])
-        status = 0
+            map_few(measure, loop.real, args, steps, i, 1, &params, buffers)
     elif contiguous and count * size * MAP_COST < parallel_bytes:
-        status = measure.map[loop.real](operand, count, &params, args[operands])
+        measure.map[loop.real](<const void **> args, count, &params, args[operands])
+    elif count <= FEW:
+        map_few(measure, loop.real, args, steps, 0, count, &params, buffers)
     else:
         start_work(&work, operands, loop.real, count, 1)
         for k in range(operands):
@@ -188,6 +191,28 @@ cdef void plain_ufunc(char **args, const cnp.npy_intp *dimensions, const cnp.npy
     fe_leave(mode, 0)
     if status < 0:
         fail_in_ufunc(status)
+
+
+cdef void map_few(const fe_measure *measure, int real_type, char **args,
+                  const cnp.npy_intp *steps, Py_ssize_t start, Py_ssize_t count,
+                  const fe_params *params, double (*buffers)[FEW]) noexcept nogil:
+    """Results of a few elements that lie apart."""
+    cdef const void *operand[FE_OPERANDS]
+    cdef int operands = measure.operands, k
+    cdef Py_ssize_t i
+    for k in range(operands):
+        operand[k] = buffers[k]
+        for i in range(count):
+            if real_type == FE_F32:
+                (<float *> buffers[k])[i] = (<float *> (args[k] + (start + i) * steps[k]))[0]
+            else:
+                buffers[k][i] = (<double *> (args[k] + (start + i) * steps[k]))[0]
+    measure.map[real_type](operand, count, params, buffers[operands])
+    for i in range(count):
+        if real_type == FE_F32:
+            (<float *> (args[operands] + (start + i) * steps[operands]))[0] = (<float *> buffers[operands])[i]
+        else:
+            (<double *> (args[operands] + (start + i) * steps[operands]))[0] = buffers[operands][i]
 
 
 cdef void lent_ufunc(char **args, const cnp.npy_intp *dimensions, const cnp.npy_intp *steps,
