@@ -13,9 +13,11 @@ from fastent import _core
 
 ROOT = Path(__file__).resolve().parents[1]
 SANITIZERS = ["-fsanitize=address,undefined", "-fno-sanitize-recover=undefined", "-g1"]
+# Those that run here: to compile another would take minutes for nothing.
 NATIVE = dict(
     (name, "" if flags == "none" else flags)
     for name, _, flags in (part.partition(": ") for part in _core.BUILD["isa_flags"].split("; "))
+    if name in _core.available_isas()
 )
 # AVX-512's logic on any machine with AVX2: csrc/simd/avx512_pairs.h.
 PAIRS = {"avx512_pairs": f"{NATIVE['avx2']} -DFE_PAIRS"} if "avx2" in NATIVE else {}
