@@ -60,11 +60,18 @@ def exact(name: str, *arrays: np.ndarray) -> np.ndarray:
 
 
 def errors(name: str, got: np.ndarray, true: np.ndarray) -> np.ndarray:
-    """Return errors over what is promised: at most 1 holds; below the normals that is one unit."""
-    bound = _core.bounds()[name][got.dtype == np.float64]
+    """Return errors over what is promised: at most 1 holds.
+
+    Below the normals it is one unit there, or a relative error that is more.
+    """
+    bound, info = _core.bounds()[name][got.dtype == np.float64], np.finfo(got.dtype)
     found = ulp_error(got, true, got.dtype)
-    allowed = bound if bound >= 0.5 else bound / float(np.finfo(got.dtype).eps)
-    return found / np.where(abs(true) < float(np.finfo(got.dtype).tiny), 1.0, allowed)
+    subnormal = abs(true) < float(info.tiny)
+    if bound >= 0.5:
+        return found / np.where(subnormal, 1.0, bound)
+    size = np.where(subnormal, np.abs(true), 0).astype(float)
+    units = bound * (size / float(info.smallest_subnormal))
+    return found / np.where(subnormal, np.maximum(1.0, units), bound / float(info.eps))
 
 
 # ---- draws -------------------------------------------------------------------------------------
