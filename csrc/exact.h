@@ -43,28 +43,28 @@ INLINE g64 g64_remainder(g64 a, g64 b, g64 quotient) {
 #endif
 }
 
-/* a b + c, rounded about once, for |c| below |a b| or b = 0; where a b is no finite number, that.
- * By halves of 26 bits and 27, cut off where they lie, so that nothing overflows before the result.
- */
-INLINE g64 g64_product_sum(g64 a, g64 b, g64 c) {
+/* a (b + c), rounded about once, for |c| below |b| or b = 0, all of them finite. By halves of 26
+ * bits and 27, cut off where they lie, so that nothing overflows before the result. */
+INLINE g64 g64_times_sum(g64 a, g64 b, g64 c) {
 #if FE_FMA
-  return g64_fma(a, b, c);
+  return g64_fma(a, b, g64_mul(a, c));
 #else
   const g64 zero = g64_set(0), one = g64_set(1), upper = g64_bits(~((1ull << 27) - 1));
-  const g64 size = g64_max(a, g64_sub(zero, a));
-  /* near 1, and back: neither subnormal nor infinite on the way */
-  const m64 tiny = g64_less(size, g64_set(0x1p-800)), huge = g64_less(g64_set(0x1p800), size);
+  const g64 magnitude = g64_bits(~(1ull << 63)), size = g64_bits_and(a, magnitude);
+  /* nearer to 1, and back: neither subnormal nor infinite on the way */
+  const m64 small = g64_less(g64_bits_and(g64_mul(a, b), magnitude), g64_set(0x1p-900));
+  const m64 tiny = m64_and(small, g64_less(size, g64_set(0x1p500)));
+  const m64 huge = g64_less(g64_set(0x1p800), size);
   const g64 lower = g64_select(huge, g64_set(0x1p-200), one);
   const g64 up = g64_select(tiny, g64_set(0x1p200), lower);
   const g64 down = g64_select(tiny, g64_set(0x1p-200), g64_select(huge, g64_set(0x1p200), one));
   const g64 x = g64_mul(a, up), x_high = g64_bits_and(x, upper), x_low = g64_sub(x, x_high);
   const g64 b_high = g64_bits_and(b, upper), b_low = g64_sub(b, b_high);
   const g64 middle = g64_add(g64_mul(x_high, b_low), g64_mul(x_low, b_high));
-  const g64 rest = g64_add(middle, g64_add(g64_mul(x_low, b_low), g64_mul(c, up)));
-  const g64 product = g64_mul(x_high, b_high), plain = g64_mul(x, b);
-  const g64 exact = g64_select(g64_equal(rest, zero), product, g64_add(product, rest)); /* -0 */
-  const m64 finite = g64_equal(g64_sub(plain, plain), zero);
-  return g64_mul(g64_select(finite, exact, plain), down);
+  const g64 rest = g64_add(middle, g64_add(g64_mul(x_low, b_low), g64_mul(x, c)));
+  const g64 product = g64_mul(x_high, b_high);
+  const m64 counts = m64_and(g64_equal(g64_sub(rest, rest), zero), m64_not(g64_equal(rest, zero)));
+  return g64_mul(g64_select(counts, g64_add(product, rest), product), down); /* -0 stays */
 #endif
 }
 

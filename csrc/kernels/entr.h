@@ -10,7 +10,7 @@
 OUTLINE g64 FE_JOIN(entr, careful, f64, FE_ISA)(g64 x) {
   const g64 minus = g64_bits_xor(x, g64_set(-0.0));
   const pair64 log_x = g64_log_sum_of(x, 1);
-  const g64 y = g64_product_sum(minus, log_x.high, g64_mul(minus, log_x.low));
+  const g64 y = g64_times_sum(minus, log_x.high, log_x.low);
   return g64_select(g64_less(x, g64_set(0)), g64_set(-__builtin_inf()), y);
 }
 
@@ -23,7 +23,7 @@ INLINE g64 FE_JOIN(entr, element, f64, FE_ISA)(g64 x, g64 q, const fe_params *pa
   if (m64_any(below) && m64_any(m64_and(below, m64_not(g64_equal(x, g64_set(0))))))
     return FE_JOIN(entr, careful, f64, FE_ISA)(x);
   const pair64 log_x = g64_log_sum_of(x, 0);
-  return g64_product_sum(minus, log_x.high, g64_mul(minus, log_x.low));
+  return g64_times_sum(minus, log_x.high, log_x.low);
 }
 
 INLINE g64 FE_JOIN(entr, element, f32, FE_ISA)(g64 x, g64 q, const fe_params *params,

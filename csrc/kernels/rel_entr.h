@@ -46,9 +46,8 @@ OUTLINE g64 FE_JOIN(rel_entr, careful, f64, FE_ISA)(g64 x, g64 y) {
   const g64 p = FE_JOIN(rel_entr, scaled, f64, FE_ISA)(g64_select(finite, x, one), &k_x);
   const g64 q = FE_JOIN(rel_entr, scaled, f64, FE_ISA)(g64_select(finite, y, one), &k_y);
   const pair64 log_ratio = g64_log_ratio_sum(p, q, g64_sub(k_x, k_y));
-  /* times p, not x: a subnormal result is rounded once, by the power of two */
-  const g64 of_p = g64_product_sum(p, log_ratio.high, g64_mul(p, log_ratio.low));
-  const g64 result = g64_select(finite, g64_mul(of_p, g64_power_of_two(k_x)), infinity);
+  g64 result = g64_times_sum(x, log_ratio.high, log_ratio.low);
+  result = g64_select(finite, result, infinity);
   const g64 at_infinite_y = g64_sub(x, infinity); /* NaN at x = inf, else -inf */
   return FE_JOIN(rel_entr, limits, f64, FE_ISA)(x, y, result, g64_set(0), at_infinite_y);
 }
@@ -59,7 +58,7 @@ INLINE g64 FE_JOIN(rel_entr, element, f64, FE_ISA)(g64 x, g64 y, const fe_params
   const m64 inside = FE_JOIN(rel_entr, inside, f64, FE_ISA)(x, y, NEAR_1);
   if (m64_any(m64_not(inside))) return FE_JOIN(rel_entr, careful, f64, FE_ISA)(x, y);
   const pair64 log_ratio = g64_log_ratio_sum(x, y, g64_set(0));
-  return g64_product_sum(x, log_ratio.high, g64_mul(x, log_ratio.low));
+  return g64_times_sum(x, log_ratio.high, log_ratio.low);
 }
 
 /* Floats, of which all that are positive are in range. */

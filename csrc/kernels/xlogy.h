@@ -16,9 +16,10 @@ INLINE g64 FE_JOIN(xlogy, unless_zero, f64, FE_ISA)(g64 x, g64 y, g64 result) {
 /* x times a sum, of which either may be infinite: then the low part has nothing to add. A zero has
  * the sign of the product of x and `sign`. */
 INLINE g64 FE_JOIN(xlogy, product, f64, FE_ISA)(g64 x, pair64 log_y, g64 sign) {
-  const g64 zero = g64_set(0), low = g64_mul(x, log_y.low);
-  const m64 finite = g64_equal(g64_sub(low, low), zero);
-  const g64 result = g64_product_sum(x, log_y.high, g64_select(finite, low, zero));
+  const g64 zero = g64_set(0), plain = g64_mul(x, log_y.high);
+  const m64 finite = g64_equal(g64_mul(g64_mul(x, zero), log_y.high), zero);
+  const g64 sum = g64_times_sum(x, log_y.high, log_y.low);
+  const g64 result = g64_select(finite, sum, plain);
   const g64 signed_zero = g64_bits_and(g64_bits_xor(x, sign), g64_set(-0.0));
   return g64_select(g64_equal(result, zero), signed_zero, result);
 }
@@ -51,7 +52,7 @@ INLINE g64 FE_JOIN(xlogy, element, f64, FE_ISA)(g64 x, g64 y, const fe_params *p
   const m64 normal =
       m64_and(g64_less(g64_set(FE_MIN_NORMAL_F64), y), g64_less(y, g64_set(__builtin_inf())));
   const pair64 log_y = g64_log_sum_of(y, 0);
-  g64 result = g64_product_sum(x, log_y.high, g64_mul(x, log_y.low));
+  g64 result = g64_times_sum(x, log_y.high, log_y.low);
   if (FE_JOIN(xlogy, needs_care, f64, FE_ISA)(x, normal, &result))
     return FE_JOIN(xlogy, careful, f64, FE_ISA)(x, y);
   return result;
@@ -84,7 +85,8 @@ OUTLINE g64 FE_JOIN(xlog1py, careful, f64, FE_ISA)(g64 x, g64 y) {
   const g64 sum = g64_add(g64_set(1), y);
   const m64 finite = m64_and(g64_less(zero, sum), g64_less(y, infinity));
   pair64 log_sum = FE_JOIN(xlog1py, logarithm, f64, FE_ISA)(g64_select(finite, y, zero));
-  const m64 alone = g64_equal(log_sum.high, zero); /* of a tiny y, which may meet an infinite x */
+  /* of a tiny y, which is in the low part, and an infinite x */
+  const m64 alone = m64_and(g64_equal(log_sum.high, zero), m64_not(g64_equal(g64_sub(x, x), zero)));
   log_sum.high = g64_select(alone, log_sum.low, log_sum.high);
   log_sum.low = g64_select(alone, zero, log_sum.low);
   log_sum.high = g64_select(finite, log_sum.high, g64_log_full(sum, 0));
@@ -97,7 +99,7 @@ INLINE g64 FE_JOIN(xlog1py, element, f64, FE_ISA)(g64 x, g64 y, const fe_params 
   (void)params, (void)status;
   const m64 finite = m64_and(g64_less(g64_set(-1), y), g64_less(y, g64_set(__builtin_inf())));
   const pair64 log_sum = FE_JOIN(xlog1py, logarithm, f64, FE_ISA)(y);
-  g64 result = g64_product_sum(x, log_sum.high, g64_mul(x, log_sum.low));
+  g64 result = g64_times_sum(x, log_sum.high, log_sum.low);
   if (FE_JOIN(xlogy, needs_care, f64, FE_ISA)(x, finite, &result))
     return FE_JOIN(xlog1py, careful, f64, FE_ISA)(x, y);
   return result;
