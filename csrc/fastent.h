@@ -15,8 +15,9 @@
  * by a fixed tree, and leaves are added one after the other in double-double. A row longer than
  * FE_SEGMENT columns is cut into segments of that size, each summed by itself and then added in
  * order: so any thread may take any segment. Rows of at most FE_SHORT columns have an order of
- * their own. All of it depends on the row's length alone: a row has the same bits wherever it
- * stands, however it is cut. */
+ * their own, and of at most FE_LANE_ROWS (shares.h) another where they are divided by their sums or
+ * have an order of Renyi's and Tsallis' kind. All of it depends on the row's length alone: a row
+ * has the same bits wherever it stands, however it is cut. */
 #define FE_LANES 16
 #define FE_LEAF 4096
 #define FE_SEGMENT 32768

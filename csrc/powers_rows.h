@@ -28,7 +28,7 @@ INLINE void ROW(quick_term)(powers_lanes *sums, g64 x, g64 y, const divisor64 *b
 #endif
 }
 
-/* So many groups of entries, a group apart; the last of `left` entries. */
+/* The sums of entries in sixteen lanes. */
 INLINE powers_lanes ROW(quick_groups)(const real *p, const real *q, size_t count,
                                       const divisor64 *by_p, const divisor64 *by_q, double e,
                                       const int kind) {
@@ -41,7 +41,7 @@ INLINE powers_lanes ROW(quick_groups)(const real *p, const real *q, size_t count
   return sums;
 }
 
-/* The sums of entries in sixteen lanes, and which are good. */
+/* The same of the kind that the order asks for. */
 static powers_lanes ROW(quick)(const real *p, const real *q, size_t count, const divisor64 *by_p,
                                const divisor64 *by_q, double order) {
   const double e = order - 1;
@@ -56,6 +56,13 @@ static powers_lanes ROW(quick)(const real *p, const real *q, size_t count, const
   else sums = ROW(quick_groups)(p, q, count, by_p, by_q, e, POWERS_ANY);
   if (OPERANDS == 1 && kind == POWERS_ANY) sums.change = g64_mul(sums.change, g64_set(1 / e));
   return sums;
+}
+
+/* Which lanes are good. */
+INLINE m64 ROW(good)(const powers_lanes *sums, double order, int shares) {
+  const m64 good = powers_good(sums, powers_kind(order));
+  if (!shares) return good;
+  return m64_and(good, powers_large(sums->change, sums->total, ROW(least_change)(order)));
 }
 
 /* Whether the quick form may be tried. */
@@ -98,9 +105,7 @@ static int ROW(leaf_quick)(const real *p, const real *q, size_t count, const dou
   const double down = 1 / POWERS_UNIT;
   sums.change = g64_set(leaf.change * down), sums.power = g64_set(leaf.power * down);
   sums.total = g64_set(leaf.total * down);
-  m64 good = powers_good(&sums, powers_kind(params->order));
-  if (inverse_p != NULL)
-    good = m64_and(good, powers_large(sums.change, sums.total, ROW(least_change)(params->order)));
+  const m64 good = ROW(good)(&sums, params->order, inverse_p != NULL);
   if (m64_any(m64_not(good)) || m64_any(sums.bad)) return 0;
   powers_join(row, &leaf);
   return 1;
@@ -125,9 +130,7 @@ static unsigned ROW(short_rows)(const fe_block *block, const fe_params *params,
     COLUMNS(p, left, n, overrun, x);
     if (OPERANDS == 2) COLUMNS(q, left, n, overrun, y);
     const powers_lanes sums = ROW(quick)(x, y, FE_LANES * n, &by_p, &by_q, params->order);
-    m64 good = powers_good(&sums, kind);
-    if (inverse_p != NULL)
-      good = m64_and(good, powers_large(sums.change, sums.total, ROW(least_change)(params->order)));
+    const m64 good = ROW(good)(&sums, params->order, inverse_p != NULL);
     const g64 change = g64_add(g64_add(sums.change, sums.apart.residual), sums.apart.sum);
     const g64 largest = kind == POWERS_INFINITE ? g64_log_full(sums.largest, 0) : zero;
     g64_store(state->part[FE_HIGH] + r, g64_mul(change, unit));

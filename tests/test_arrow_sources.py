@@ -344,5 +344,6 @@ def test_without_pyarrow() -> None:
         "import fastent\n"
         "try:\n    import fastent.arrow\nexcept ImportError as error:\n    print(error)"
     )
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    words = [sys.executable, "-P", "-c", code]
+    done = subprocess.run(words, capture_output=True, text=True, check=True)
     assert 'pip install "fastent-numpy[arrow]"' in done.stdout

@@ -217,17 +217,15 @@ def test_no_permission(tmp_path: Path) -> None:
     """To read, or to write."""
     if os.geteuid() == 0 and shutil.which("setpriv") is None:
         pytest.skip("the superuser may read everything")
-    as_nobody = ["setpriv", "--reuid", "65534", "--clear-groups"] if os.geteuid() == 0 else []
+    modes_count = ["setpriv", "--bounding-set", "-dac_override,-dac_read_search"]
     with contextlib.chdir(tmp_path):
         write("closed/t.parquet", table())
         write("open/t.parquet", table())
         os.chmod("closed/t.parquet", 0)
         os.chmod("open", 0o555)
-        for folder in [tmp_path, *tmp_path.parents]:
-            if folder.owner() != "root" or folder == tmp_path or "pytest" in folder.name:
-                os.chmod(folder, folder.stat().st_mode | 0o005)
     for word, target in (("closed/t.parquet", "out.csv"), ("open/t.parquet", "open/out.csv")):
-        command = [*as_nobody, sys.executable, "-m", "fastent.cli", "score", "entropy", word]
+        prefix = modes_count if os.geteuid() == 0 else []
+        command = [*prefix, sys.executable, "-m", "fastent.cli", "score", "entropy", word]
         command += ["--columns", "p", "-o", target]
         done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
         assert (done.returncode, done.stdout) == (1, ""), done

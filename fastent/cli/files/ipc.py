@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import struct
+from abc import ABC, abstractmethod
 from collections.abc import Collection, Iterator, Sequence
 from typing import IO, Any
 
@@ -16,7 +17,7 @@ _MAGIC = b"ARROW1\0\0"
 _RECORD_BATCH = 3
 
 
-class _ArrowReader:
+class _ArrowReader(ABC):
     """What the file and the stream have in common."""
 
     kind = "Arrow"
@@ -39,8 +40,9 @@ class _ArrowReader:
             self._largest = max(self._largest, body)
         self._file.file.seek(0)
 
+    @abstractmethod
     def _open(self, columns: Sequence[int] | None) -> Any:
-        raise NotImplementedError
+        """Return PyArrow's reader, of some columns or of all."""
 
     def use(self, columns: Sequence[str], counts: Collection[str]) -> None:
         """Hear which columns will be read."""
@@ -63,8 +65,9 @@ class _ArrowReader:
         for batch in self._batches(self._open(places)):
             yield from in_slices(batch, rows)
 
+    @abstractmethod
     def _batches(self, reader: Any) -> Iterator[pa.RecordBatch]:
-        raise NotImplementedError
+        """Yield the record batches of the file as they are."""
 
     def close(self) -> None:
         """Close the file."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import tempfile
 import zipfile
+from abc import ABC, abstractmethod
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -46,8 +47,10 @@ class _Array:
         return pa.field(self.name, type)
 
 
-class _ArraysReader:
+class _ArraysReader(ABC):
     """Arrays as columns."""
+
+    kind = ""
 
     def __init__(self, file: File, settings: Settings) -> None:
         self._file, self._settings = file, settings
@@ -57,14 +60,13 @@ class _ArraysReader:
         self._columns: Sequence[str] = list(self._arrays)
         self.rows: int | None = None
 
-    kind = ""
-
+    @abstractmethod
     def _look(self) -> dict[str, _Array]:
-        raise NotImplementedError
+        """Return what the headers say, by the names of the arrays."""
 
+    @abstractmethod
     def _open(self, array: _Array) -> IO[bytes]:
         """Return the bytes of an array, from its header on."""
-        raise NotImplementedError
 
     def _header(self, name: str, entry: str, file: IO[bytes], size: int) -> _Array:
         """Return what a header says, if the numbers that it claims are there."""
