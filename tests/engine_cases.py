@@ -43,7 +43,7 @@ def recipes(heading: str) -> list[str]:
     return found
 
 
-def run(code: str, folder: Path, seconds: float = 300) -> str:
+def run(code: str, folder: Path, seconds: float = 600) -> str:
     """Run code as a user's script in a folder; return what it prints."""
     script = folder / "recipe.py"
     script.write_text(code, "utf-8")

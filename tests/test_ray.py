@@ -35,8 +35,9 @@ ray.shutdown()
 
 
 @pytest.mark.slow
-def test_recipe(tmp_path: Path) -> None:
+def test_recipe(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Results are those of the direct call, whatever the blocks; errors arrive."""
+    monkeypatch.setenv("RAY_USAGE_STATS_ENABLED", "0")
     make_predictions(tmp_path)
     [recipe] = recipes("Ray Data")
     told = run(recipe + MORE, tmp_path)
