@@ -24,10 +24,10 @@ from bench.timing import no_collection
 from fastent.arrow import Scorer
 
 ROUNDS = 7
-ROWS = 1 << 20
+ROWS = 1 << 22
 GROUP_ROWS = [1 << bits for bits in (10, 12, 14, 16, 18, 20)]
 GROUPS_A_FILE = 64
-NOOPS = 5000
+NOOPS = 2000
 MEASURE = "entropy"
 
 
@@ -49,27 +49,19 @@ def low(call: Callable[[], Any], rounds: int = ROUNDS) -> float:
 def show_kernels() -> None:
     """Print what a core does with arrays in memory, beside reading them alone."""
     print(f"\n{'from memory, one core':40}{'ns a row':>10}{'rows/s':>13}{'GB/s':>7}{'floor':>7}")
+    values, labels = noisy_rows(ROWS, 0)
+    others, _ = noisy_rows(ROWS, 1)
     for width in (10, 1000):
         rows = ROWS * 10 // width
-        p, labels = noisy_rows(ROWS, 0)
-        q, _ = noisy_rows(ROWS, 1)
-        p, q = (np.ascontiguousarray(each.reshape(rows, width)) for each in (p, q))
-        labels = labels[:rows]
-        calls: dict[str, tuple[Callable[[], Any], int, Callable[[], Any]]] = {
-            "entropy": (partial(fe.entropy, p), p.nbytes, partial(floor.read, p)),
-            "kl_divergence": (
-                partial(fe.kl_divergence, p, q),
-                2 * p.nbytes,
-                partial(floor.read, p, q),
-            ),
-            "score_logits": (
-                partial(fe.score_logits, labels, p),
-                p.nbytes,
-                partial(floor.read, p),
-            ),
-        }
-        for name, (call, nbytes, base) in calls.items():
-            seconds, least = low(call), low(base)
+        p, q = (
+            each.reshape(-1)[: rows * width].reshape(rows, width) * np.float32(10 / width)
+            for each in (values, others)
+        )
+        operands = {"entropy": (p,), "kl_divergence": (p, q), "score_logits": (labels[:rows], p)}
+        for name, arrays in operands.items():
+            big = [each for each in arrays if each.ndim == 2]
+            seconds = low(partial(getattr(fe, name), *arrays))
+            nbytes, least = sum(each.nbytes for each in big), low(partial(floor.read, *big))
             print(
                 f"{f'{name}, {width} float32':40}{1e9 * seconds / rows:10.1f}"
                 f"{rows / seconds:13,.0f}{nbytes / seconds / 1e9:7.1f}{seconds / least:7.2f}"
