@@ -41,6 +41,8 @@ class Costs:
     row_seconds: float = 30e-9
     task_seconds: float = 1e-3
     tasks_a_second: float = 2000.0
+    scheduler_seconds: float = 5e-4
+    """What a task takes of the scheduler's core, and of the client's."""
 
 
 @dataclass(frozen=True)

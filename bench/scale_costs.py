@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import partial
+from importlib import import_module
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -90,9 +91,9 @@ def make_formats(folder: Path) -> dict[str, Made]:
     prob, _ = noisy_rows(ROWS, 0)
     table = lists(prob)
     wide = pa.table({f"p_{i}": prob[:, i] for i in range(prob.shape[1])})
-    made = {}
+    made: dict[str, tuple[Path, list[str]]] = {}
     for name, data in {"Parquet, lists": table, "Parquet, flat columns": wide}.items():
-        path = folder / f"{len(made)}.parquet"
+        path = folder / f"{name}.parquet"
         pq.write_table(data, path, row_group_size=1 << 17)
         made[name] = path, data.column_names
     path = folder / "plain.parquet"
@@ -183,7 +184,7 @@ def score_group(path: Path, group: int, output: Path) -> int:
     temporary = output.with_name(f".{output.name}.tmp")
     pq.write_table(found, temporary, compression="none", use_dictionary=False)
     temporary.rename(output)
-    return table.num_rows
+    return int(table.num_rows)
 
 
 def fit(rows: list[int], seconds: list[float]) -> tuple[float, float]:
@@ -215,17 +216,15 @@ def task_costs(folder: Path, rounds: int) -> tuple[float, float]:
 @contextmanager
 def cluster(workers: int) -> Iterator[Any]:
     """Yield a client of worker processes on this machine, with a thread each."""
-    from distributed import Client, LocalCluster
-
+    distributed: Any = import_module("distributed")
     with (
-        LocalCluster(
+        distributed.LocalCluster(
             n_workers=workers,
             threads_per_worker=1,
             host="127.0.0.1",
             dashboard_address=None,
-            silence_logs=50,
         ) as made,
-        Client(made) as client,
+        distributed.Client(made) as client,
     ):
         client.run(fe.set_num_threads, 1)
         yield client
@@ -272,7 +271,8 @@ def measure_costs(folder: Path, rounds: int) -> Costs:
             f"{1e6 * each.worker_seconds:.0f} worker",
             flush=True,
         )
-    return Costs(row, task + each.worker_seconds, each.tasks_a_second)
+    rate, scheduler, worker = each
+    return Costs(row, task + worker, rate, scheduler)
 
 
 def show_costs(folder: Path, rounds: int) -> Costs:
