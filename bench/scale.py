@@ -36,13 +36,12 @@ class Store:
 
 @dataclass(frozen=True)
 class Costs:
-    """What a row and a task take of a core, and the scheduler's rate: what `costs` measures."""
+    """Processor seconds of a row, of a task, and of the scheduler for it: what `costs` measures."""
 
-    row_seconds: float = 30e-9
-    task_seconds: float = 1e-3
-    tasks_a_second: float = 2000.0
-    scheduler_seconds: float = 5e-4
-    """What a task takes of the scheduler's core, and of the client's."""
+    row_seconds: float = 108e-9
+    task_seconds: float = 3e-3
+    scheduler_seconds: float = 1.5e-3
+    """That of the client too."""
 
 
 @dataclass(frozen=True)
@@ -83,7 +82,7 @@ def limits(job: Job, cluster: Cluster, store: Store, costs: Costs) -> dict[str, 
         "store": tasks * task_bytes / store.total,
         "link": tasks * task_bytes / (cluster.nodes * store.node),
         "cores": tasks * core / (cluster.nodes * cluster.cores),
-        "scheduler": tasks / costs.tasks_a_second,
+        "scheduler": tasks * costs.scheduler_seconds,
         "slots": ceil(tasks / (cluster.nodes * cluster.slots)) * task,
     }
 
@@ -134,6 +133,7 @@ def main() -> None:
     parser.add_argument("--row-bytes", type=float, default=48.0, help="read and written")
     parser.add_argument("--cores", type=int, default=16, help="of a node")
     parser.add_argument("--slots", type=int, default=16, help="tasks at once on a node")
+    parser.add_argument("--scheduler-ms", type=float, help="of a task; default: as measured")
     parser.add_argument("--folder", help="where the files are made; default a temporary one")
     given: Any = parser.parse_args()
     costs = Costs()
@@ -147,8 +147,10 @@ def main() -> None:
             else:
                 costs = show_costs(Path(place), given.rounds)
         if given.only in (None, "model"):
+            told = given.scheduler_ms
+            costs_there = costs if told is None else replace(costs, scheduler_seconds=told / 1e3)
             job = Job(given.rows, given.row_bytes, 1.0)
-            show_model(costs, job, Cluster(1, given.cores, given.slots))
+            show_model(costs_there, job, Cluster(1, given.cores, given.slots))
         if given.only in (None, "check"):
             show_check(Path(place), costs, given.rounds)
 

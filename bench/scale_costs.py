@@ -271,8 +271,7 @@ def measure_costs(folder: Path, rounds: int) -> Costs:
             f"{1e6 * each.worker_seconds:.0f} worker",
             flush=True,
         )
-    rate, scheduler, worker = each
-    return Costs(row, task + worker, rate, scheduler)
+    return Costs(row, task + each.worker_seconds, each.scheduler_seconds)
 
 
 def show_costs(folder: Path, rounds: int) -> Costs:

@@ -7,7 +7,7 @@ import pytest
 
 from bench.scale import Cluster, Costs, Job, Store, binding, good_rows, limits
 
-COSTS = Costs(row_seconds=1e-8, task_seconds=1e-3, tasks_a_second=1000.0)
+COSTS = Costs(row_seconds=1e-8, task_seconds=1e-3, scheduler_seconds=1e-3)
 JOB = Job(rows=1e9, row_bytes=40.0, task_rows=1e6)
 FREE = Store("as fast as memory", inf, inf, inf, 0.0)
 MANY = Cluster(nodes=1000)
