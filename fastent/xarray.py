@@ -26,7 +26,7 @@ Examples
 import inspect
 from collections.abc import Callable, Hashable, Mapping, Sequence
 from functools import cache
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 
@@ -236,7 +236,9 @@ def _apply(
         return tuple(part for part in found if part is not None)
 
     # derivatives take arrays in memory alone: xarray calls them on blocks
-    lazily = "parallelized" if measure.name.endswith("_grad") else "allowed"
+    lazily: Literal["allowed", "parallelized"] = "allowed"
+    if measure.name.endswith("_grad"):
+        lazily = "parallelized"
     spread = cores.get("indices_or_k", (TOP,)) if measure.name == "top_log_probs" else dims
     found = xr.apply_ufunc(
         call,
