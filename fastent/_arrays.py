@@ -41,12 +41,21 @@ def as_array(value: Any, name: str) -> Array:
         array = _read(value)
     except ValueError as error:
         raise ValueError(f"{name} cannot be read as an array: {error}") from None
-    except (TypeError, RuntimeError, BufferError) as error:  # PyTorch's, which say what to do
-        raise TypeError(f"{name} cannot be read as an array: {error}") from None
+    except (TypeError, RuntimeError, BufferError) as error:
+        raise TypeError(f"{name} cannot be read as an array: {_reason(value, error)}") from None
     if array.dtype == object and not isinstance(value, np.ndarray) and array.ndim == 0:
         raise TypeError(f"{name} is of type {type(value).__name__}: pass an array or a list")
     check_dtype(array.dtype, name)
     return array
+
+
+def _reason(value: Any, error: Exception) -> str:
+    """Return what a library says, which mostly tells what to do; PyTorch does not for these."""
+    if getattr(value, "is_meta", False):
+        return "a tensor of the meta device has no values"
+    if "unsupported ScalarType" in str(error):
+        return f"{error}: pass .float()"
+    return str(error)
 
 
 def _check_nulls(value: Any, name: str) -> None:
@@ -83,7 +92,9 @@ def _read_bfloat16(tensor: Any) -> Array:
         from ml_dtypes import bfloat16
     except ImportError:
         raise TypeError("bfloat16 needs the package ml_dtypes, or pass .float()") from None
-    bits: Array = np.asarray(tensor.view(sys.modules["torch"].int16))
+    if tensor.requires_grad:  # a view of the bits would not, and the gradient be lost
+        raise TypeError("it requires grad, and no gradient comes back: pass .detach()")
+    bits: Array = np.asarray(tensor.resolve_neg().view(sys.modules["torch"].int16))
     return bits.view(bfloat16)
 
 
