@@ -4,10 +4,13 @@ from collections.abc import Callable
 from typing import Any
 
 import fastent
-from fastent._measures import OF_THE_WHOLE, Measure, measures
+from fastent._measures import OF_THE_WHOLE, SETTINGS, Measure, measures
 from fastent._names import nearest
 
-__all__ = ["COLUMN_OPTIONS", "Measure", "check_options", "find_measure", "measures"]
+__all__ = [
+    *("COLUMN_OPTIONS", "NO_OPTIONS", "SETTINGS", "Measure", "measures"),
+    *("check_options", "find_measure"),
+]
 
 NO_OPTIONS = {
     "axis": "the entries of a row lie in its columns",
