@@ -3,6 +3,14 @@
 Every measure that has a result for each row is here under its name, with the arguments that it has
 in fastent: operands first, truth before prediction. What they return has the index of the rows.
 The packages pandas and pyarrow come with the extra ``pandas``.
+
+>>> import pandas as pd
+>>> import fastent.pandas
+>>> frame = pd.DataFrame({"a": [0.5, 1.0], "b": [0.5, 0.0]}, index=["x", "y"])
+>>> fastent.pandas.entropy(frame, base=2).to_dict()
+{'x': 1.0, 'y': 0.0}
+>>> fastent.pandas.log_loss(pd.Series([0, 0], frame.index), frame, base=2).to_dict()
+{'x': 1.0, 'y': 0.0}
 """
 
 import re
@@ -176,10 +184,15 @@ def _rows_of_frame(frame: pd.DataFrame) -> Array | None:
 
 def _lists(rows: Array) -> pa.Array:
     """Return rows of any number of axes as fixed-size lists, which share their memory."""
-    array = pa.array(np.ascontiguousarray(rows).reshape(-1))
+    array = pa.array(np.ascontiguousarray(_native(rows)).reshape(-1))
     for size in reversed(rows.shape[1:]):
         array = pa.FixedSizeListArray.from_arrays(array, size)
     return array
+
+
+def _native(array: Array) -> Array:
+    """Return an array in this machine's byte order, which Arrow has."""
+    return array.astype(array.dtype.newbyteorder("="), copy=False)
 
 
 def _column(role: str, label: Any, series: pd.Series) -> Any:
@@ -191,7 +204,7 @@ def _column(role: str, label: Any, series: pd.Series) -> Any:
             return pa.array(series.array)
         if series.dtype == object:
             return pa.array(series.to_numpy(), mask=series.isna().to_numpy(), from_pandas=False)
-        return pa.array(series.to_numpy(), from_pandas=False)
+        return pa.array(_native(series.to_numpy()), from_pandas=False)
     except (pa.ArrowException, TypeError, ValueError) as error:
         what = f"column {str(label)!r} ({role}) is {series.dtype}"
         raise TypeError(f"{what}, and not of numbers, or lists of them: {error}") from None
@@ -216,7 +229,8 @@ MASKED = (
 def _types(dtypes: Sequence[Any]) -> Callable[[pa.DataType], Any]:
     """Return what types results have: of Arrow or with NA if an operand's are, else NumPy's."""
     if any(isinstance(dtype, pd.ArrowDtype) for dtype in dtypes):
-        return pd.ArrowDtype
+        arrow: Callable[[pa.DataType], Any] = pd.ArrowDtype
+        return arrow
     known: dict[pa.DataType, Any] = {}
     if any(dtype in MASKED for dtype in dtypes):
         known = {pa.from_numpy_dtype(dtype.numpy_dtype): dtype for dtype in MASKED}
@@ -281,7 +295,7 @@ def _call(measure: Measure, given: Sequence[Any], options: dict[str, Any]) -> An
 
     with speaking(WORDS, labelled):
         schema = pa.schema([(name, column.type) for name, column in rows.columns.items()])
-        named = dict(rows.wanted)
+        named: dict[str, Any] = dict(rows.wanted)
         wanted = [named.pop(role, None) for role in measure.operands]
         scorer = Scorer(schema, measure.name, *wanted, **named, **options)
         table = score_columns(scorer, rows.columns, len(rows.index))

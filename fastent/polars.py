@@ -20,6 +20,9 @@ except ImportError as error:
         'fastent.polars needs the packages polars and pyarrow: pip install "fastent-numpy[polars]"'
     ) from error
 
+if tuple(int(part) for part in pl.__version__.split(".")[:2]) < (1, 33):  # it asks for types
+    raise ImportError(f"fastent.polars needs Polars 1.33 or later: this is {pl.__version__}")
+
 from fastent.arrow import Scorer
 from fastent.arrow._doors import arguments_of, document, score_columns, signature_of, speaking
 from fastent.arrow._measures import COLUMN_OPTIONS, Measure, measures
@@ -53,9 +56,9 @@ class ExprMeasures:
     >>> frame = pl.DataFrame({"p": [[0.5, 0.5], [1.0, 0.0]], "a": [0.5, 0.25], "b": [0.5, 0.75]})
     >>> frame.select(pl.col("p").fastent.entropy(base=2)).to_series().to_list()
     [1.0, 0.0]
-    >>> frame.select(pl.struct("a", "b").fastent.kl_divergence("p", base=2).round(3))
-    ...     .to_series().to_list()
-    [0.0, 108.208]
+    >>> divergence = pl.col("p").fastent.kl_divergence(["a", "b"], base=2)
+    >>> frame.select(divergence).to_series().to_list()
+    [0.0, 2.0]
     """
 
     def __init__(self, expr: pl.Expr) -> None:
@@ -177,7 +180,7 @@ def _arguments(
     operands, left = arguments_of(measure, given, options)
     columns = {role: value for role, value in operands.items() if value is not None}
     for name in COLUMN_OPTIONS:
-        if isinstance(left.get(name), (str, pl.Expr, pl.Series)):
+        if isinstance(left.get(name), (str, pl.Expr, pl.Series)) or _is_several(left.get(name)):
             columns[name] = left.pop(name)
     return columns, left
 
@@ -190,10 +193,16 @@ def _expression(measure: Measure, role: str, value: Any) -> pl.Expr:
         return pl.struct(value)
     if isinstance(value, pl.Expr):
         return value
-    if isinstance(value, (list, tuple)) and any(isinstance(v, (str, pl.Expr)) for v in value):
+    if _is_several(value):
         return pl.struct(*value)
     series = _numbers(measure, role, value)
     return pl.lit(series.to_list()[0], series.dtype) if len(series) == 1 else pl.lit(series)
+
+
+def _is_several(value: Any) -> bool:
+    """Whether this is a list of columns."""
+    several = isinstance(value, (list, tuple))
+    return several and any(isinstance(each, (str, pl.Expr)) for each in value)
 
 
 def _numbers(measure: Measure, role: str, value: Any) -> pl.Series:

@@ -20,15 +20,20 @@ MODULES = sorted(
 )
 DOCS = sorted((Path(__file__).resolve().parents[1] / "docs").glob("*.md"))
 PAGES = [page for page in DOCS if ">>>" in page.read_text(encoding="utf-8")]
+NEEDED = {
+    "arrow.md": ["pyarrow"],
+    "pandas.md": ["pandas", "pyarrow"],
+    "polars.md": ["polars", "pyarrow"],
+    "report.md": ["matplotlib"],
+}
+"""Packages that the examples of a page import."""
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
 def test_pages(page: Path) -> None:
     """So does every example of a page of the documentation."""
-    if page.name == "arrow.md":
-        pytest.importorskip("pyarrow")
-    if page.name == "report.md":
-        pytest.importorskip("matplotlib")
+    for package in NEEDED.get(page.name, ()):
+        pytest.importorskip(package)
     failed, tried = doctest.testfile(str(page), module_relative=False)
     assert failed == 0
     assert tried > 0
@@ -41,6 +46,16 @@ def test_examples_of_tables() -> None:
         failed, tried = doctest.testmod(importlib.import_module(f"fastent.arrow.{name}"))
         assert failed == 0
         assert tried > 0
+
+
+@pytest.mark.parametrize("name", ["pandas", "polars"])
+def test_examples_of_other_libraries(name: str) -> None:
+    """So do those of the modules that need another library."""
+    pytest.importorskip("pyarrow")
+    pytest.importorskip(name)
+    failed, tried = doctest.testmod(importlib.import_module(f"fastent.{name}"))
+    assert failed == 0
+    assert tried > 0
 
 
 @pytest.mark.parametrize("name", MODULES)

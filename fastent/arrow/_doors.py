@@ -90,10 +90,10 @@ def score_columns(
 ) -> pa.Table:
     """Return the results of so many rows of columns, of which one may hold a row for all."""
     found, done = [], 0
-    for batch in _batches(columns, rows):
+    for batch in _batches(columns, rows) if rows else ():
         found.append(scorer.score(batch, done, alone=alone))
         done += batch.num_rows
-    return pa.Table.from_batches(found, scorer.schema)
+    return pa.Table.from_batches(found) if found else scorer.schema.empty_table()
 
 
 def _batches(columns: Mapping[str, pa.ChunkedArray], rows: int) -> Iterator[pa.RecordBatch]:
@@ -118,4 +118,5 @@ def speaking(words: Mapping[str, str], place: Callable[[str], str] = str) -> Ite
         message = str(error)
         for said, word in words.items():
             message = message.replace(said, word)
-        raise type(error)(place(message)) from None
+        kind = TypeError if isinstance(error, TypeError) else ValueError
+        raise kind(place(message)) from None
