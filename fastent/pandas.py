@@ -14,7 +14,7 @@ The packages pandas and pyarrow come with the extra ``pandas``.
 """
 
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -67,10 +67,10 @@ class _Rows:
         self.columns: dict[str, pa.ChunkedArray] = {}
         self.wanted = {role: self._add(role, value) for role, value in operands.items()}
 
-    def dtypes(self) -> list[Any]:
+    def dtypes(self) -> set[Any]:
         """Return what pandas calls the types of its columns."""
-        series = [v.dtype for v in self._operands.values() if isinstance(v, pd.Series)]
-        return [*series, *(dtype for frame in self.frames.values() for dtype in frame.dtypes)]
+        series = {value.dtype for value in self._operands.values() if isinstance(value, pd.Series)}
+        return series.union(*(frame.dtypes for frame in self.frames.values()))
 
     def _has_rows(self, role: str, value: Any) -> bool:
         """Whether this is an object of pandas with a row, or a number, for each result."""
@@ -226,7 +226,7 @@ MASKED = (
 """Dtypes of pandas with NA."""
 
 
-def _types(dtypes: Sequence[Any]) -> Callable[[pa.DataType], Any]:
+def _types(dtypes: Collection[Any]) -> Callable[[pa.DataType], Any]:
     """Return what types results have: of Arrow or with NA if an operand's are, else NumPy's."""
     if any(isinstance(dtype, pd.ArrowDtype) for dtype in dtypes):
         arrow: Callable[[pa.DataType], Any] = pd.ArrowDtype

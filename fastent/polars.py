@@ -38,6 +38,12 @@ WORDS = {
     ),
     "cast it to double (.cast(pyarrow.float64()), in SQL ::DOUBLE)": "cast it to pl.Float64",
     "such as codes of a dictionary": "such as .to_physical() of categories",
+    "pass rows of numbers: a list, fixed-size lists (of fixed-size lists), or a tensor": (
+        "rows are arrays or lists of numbers, tables arrays of arrays"
+    ),
+    "a table takes fixed-size lists of fixed-size lists, or a tensor of two axes": (
+        "a table is an array of arrays, such as pl.Array(pl.Float64, (2, 3))"
+    ),
 }
 """What messages about Arrow data say, and what is said here."""
 
@@ -106,7 +112,7 @@ class _Call:
     def of(self, series: Sequence[pl.Series], alone: bool = False) -> pl.Series:
         """Return the measure of these operands, and options that are columns."""
         rows = _rows_of(series)
-        arrays = map(pa.chunked_array, series)
+        arrays = map(_arrow, series)
         columns = dict(zip(self._names(series), arrays, strict=True))
         with speaking(WORDS):
             scorer = self._scorer(pa.schema([(n, column.type) for n, column in columns.items()]))
@@ -144,6 +150,15 @@ class _Call:
                 schema, self._measure.name, *wanted, **named, **self._options
             )
         return self._scorers[schema]
+
+
+def _arrow(series: pl.Series) -> pa.ChunkedArray:
+    """Return a series as Arrow has it, which shares its memory."""
+    try:
+        return pa.chunked_array(series)
+    except pa.ArrowInvalid:
+        remedy = "cast it to pl.Float64 or pl.Int64"
+        raise TypeError(f"column {series.name!r} is {series.dtype}: {remedy}") from None
 
 
 def _rows_of(series: Sequence[pl.Series]) -> int:

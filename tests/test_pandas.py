@@ -3,116 +3,33 @@
 from __future__ import annotations
 
 import inspect
-import subprocess
 import sys
 from typing import Any
 
 import numpy as np
 import pytest
-from arrow_cases import CASES, CLASSES, LABELS, ROWS, WEIGHT, P, Q, X, fixed, pa
+from arrow_cases import CASES, CLASSES, LABELS, ROWS, WEIGHT, P, Q, fixed, pa
+from pandas_cases import (
+    FRAME,
+    HOLDS,
+    INDEX,
+    OTHER,
+    Y,
+    arrow_backed,
+    arrow_lists,
+    assert_same,
+    call,
+    door,
+    ids,
+    lists,
+    nullable,
+    numpy_backed,
+    pd,
+)
 
 import fastent as fe
 from fastent.arrow._measures import measures
-
-pd: Any = pytest.importorskip("pandas")
-door: Any = pytest.importorskip("fastent.pandas")
-
-INDEX = pd.Index([f"row {i}" for i in range(ROWS)], name="which")
-COLUMN_OPTIONS = ("weight", "pos_weight", "indices_or_k")
-
-
-def numpy_backed(rows: Any) -> Any:
-    """Return rows as pandas holds arrays."""
-    return one_of(rows)
-
-
-def arrow_backed(rows: Any) -> Any:
-    """Return them in columns of Arrow's types."""
-    held = one_of(rows)
-    return held if rows.ndim == 3 else held.astype(pd.ArrowDtype(pa.from_numpy_dtype(rows.dtype)))
-
-
-def nullable(rows: Any) -> Any:
-    """Return them in columns of pandas' own types with NA."""
-    held = one_of(rows)
-    return held if rows.ndim == 3 else held.astype(NULLABLE[rows.dtype.name])
-
-
-NULLABLE = {"float64": "Float64", "int64": "Int64", "bool": "boolean"}
-
-
-def one_of(rows: Any) -> Any:
-    """Return a frame of rows, a series of numbers."""
-    if rows.ndim == 1:
-        return pd.Series(rows, INDEX)
-    if rows.ndim == 3:
-        return pd.Series(pd.arrays.ArrowExtensionArray(fixed(rows)), INDEX)
-    return pd.DataFrame(rows, INDEX, [f"class {i}" for i in range(rows.shape[1])])
-
-
-def lists(rows: Any) -> Any:
-    """Return a series of Python's lists."""
-    return pd.Series(list(rows), INDEX) if rows.ndim == 2 else one_of(rows)
-
-
-def arrow_lists(rows: Any) -> Any:
-    """Return a series of Arrow's lists."""
-    if rows.ndim == 1:
-        return arrow_backed(rows)
-    return pd.Series(pd.arrays.ArrowExtensionArray(fixed(rows)), INDEX)
-
-
-HOLDS = [numpy_backed, arrow_backed, nullable, lists, arrow_lists]
-
-
-def numbers(got: Any) -> Any:
-    """Return the numbers of a frame or series."""
-    if isinstance(got, pd.DataFrame):
-        return np.stack([numbers(column) for _, column in got.items()], axis=1)
-    if isinstance(got.dtype, pd.ArrowDtype):
-        array = pa.chunked_array(got.array.__arrow_array__()).combine_chunks()
-        while isinstance(array, (pa.FixedSizeListArray, pa.ListArray)):
-            array = array.flatten()
-        return array.to_numpy(zero_copy_only=False)
-    dtype = getattr(got.dtype, "numpy_dtype", got.dtype)
-    return got.to_numpy(dtype=dtype)
-
-
-def assert_same(got: Any, want: Any, index: Any = INDEX) -> None:
-    """Assert that this is a result of pandas with these numbers, bit for bit."""
-    if isinstance(want, tuple):
-        kept = [part for part in want if part is not None]
-        if isinstance(got, pd.DataFrame):
-            if hasattr(want, "_fields"):
-                pairs = zip(want._fields, want, strict=True)
-                assert [name for name, part in pairs if part is not None] == list(got.columns)
-            got = [column for _, column in got.items()]
-        for one, part in zip(got, kept, strict=True):
-            assert_same(one, part, index)
-        return
-    assert isinstance(got, (pd.Series, pd.DataFrame))
-    assert got.index.equals(index)
-    assert got.index.names == index.names
-    entries = numbers(got).reshape(np.shape(want))
-    assert entries.dtype == want.dtype
-    assert entries.tobytes() == want.tobytes()
-
-
-def ids(index: int) -> str:
-    """Return the name of a case."""
-    name, operands, options = CASES[index]
-    return " ".join([name, *("none" if x is None else f"{x.ndim}-D" for x in operands), *options])
-
-
-def call(index: int, hold: Any) -> tuple[Any, Any]:
-    """Return what pandas and arrays make of a case."""
-    name, operands, options = CASES[index]
-    held = [None if rows is None else hold(rows) for rows in operands]
-    more = {
-        key: hold(value) if key in COLUMN_OPTIONS and isinstance(value, np.ndarray) else value
-        for key, value in options.items()
-    }
-    return getattr(door, name)(*held, **more), getattr(fe, name)(*operands, **options)
+from fastent.pandas import _column
 
 
 @pytest.mark.parametrize("hold", HOLDS, ids=lambda hold: hold.__name__)
@@ -167,8 +84,6 @@ def test_every_measure_is_here() -> None:
 
 
 # ---- operands ---------------------------------------------------------------------------------
-
-FRAME, OTHER, Y = one_of(P), one_of(Q), pd.Series(LABELS, INDEX, name="label")
 
 
 def test_arrays_beside_frames() -> None:
@@ -291,170 +206,22 @@ def test_results_may_be_written_to() -> None:
     assert frame.equals(FRAME)
 
 
-# ---- what is missing --------------------------------------------------------------------------
+def test_rows_are_read_where_they_lie(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Those of a frame of one block, of lists of Arrow; and columns of NumPy."""
+    from fastent.arrow import Scorer
 
-GONE = np.arange(ROWS) % 4 == 1
+    seen: list[int] = []
+    call = Scorer._call
 
+    def spy(self: Any, operands: Any) -> Any:
+        seen.extend(part.ctypes.data for part in operands.values() if len(part))
+        return call(self, operands)
 
-@pytest.mark.parametrize("hold", [arrow_backed, nullable])
-def test_rows_that_are_missing(hold: Any) -> None:
-    """NA stays NA, in the dtype of the results; the others keep their bits."""
-    frame, y = hold(P), hold(LABELS)
-    frame.loc[GONE] = pd.NA
-    for got in (door.entropy(frame), door.log_loss(y, frame), door.log_loss(y.mask(GONE), FRAME)):
-        assert (got.isna().to_numpy() == GONE).all()
-        assert got.dtype == hold(P[:, 0]).dtype
-    assert_same(door.entropy(frame)[~GONE], fe.entropy(P[~GONE]), INDEX[~GONE])
-    got = door.score_logits(y, frame)
-    assert (got.isna().to_numpy() == GONE[:, None]).all()
-    assert_same(got[~GONE], fe.score_logits(LABELS[~GONE], P[~GONE]), INDEX[~GONE])
-    got = door.softmax(frame)
-    assert (got.isna().to_numpy() == GONE[:, None]).all()
-    assert_same(got[~GONE], fe.softmax(P[~GONE]), INDEX[~GONE])
-
-
-def test_lists_that_are_missing() -> None:
-    """None, NaN and NA stand for a row that is not there; NumPy's results have NaN for it."""
-    for nothing in (None, np.nan, pd.NA):
-        rows = pd.Series(
-            [nothing if gone else row for row, gone in zip(P, GONE, strict=True)], INDEX
-        )
-        got = door.entropy(rows)
-        assert got.dtype == np.float64
-        assert (got.isna().to_numpy() == GONE).all()
-        assert_same(got[~GONE], fe.entropy(P[~GONE]), INDEX[~GONE])
-
-
-def test_nan_is_nan() -> None:
-    """In columns of NumPy, as NumPy's users know it: no error, and that row is NaN."""
-    frame = FRAME.copy()
-    frame.iloc[3, 2] = np.nan
+    monkeypatch.setattr(Scorer, "_call", spy)
     rows = P.copy()
-    rows[3, 2] = np.nan
-    assert_same(door.entropy(frame), fe.entropy(rows))
-    assert fe.entropy(frame).tobytes() == fe.entropy(rows).tobytes()
-    assert_same(door.entropy(lists(rows)), fe.entropy(rows))
-
-
-def test_entries_that_are_missing() -> None:
-    """An error that names the column and the row, or probability 0."""
-    for hold in (arrow_backed, nullable):
-        frame = hold(P)
-        frame.iloc[3, 2] = pd.NA
-        with pytest.raises(
-            ValueError, match=r"^column 'class 2', row 3, index 'row 3' \(p, double\)"
-        ):
-            door.entropy(frame)
-        rows = P.copy()
-        rows[3, 2] = 0
-        assert_same(door.entropy(frame, nulls="zero"), fe.entropy(rows))
-        rows[3, 2] = np.nan
-        assert fe.entropy(frame).tobytes() == fe.entropy(rows).tobytes()  # as NumPy sees them
-    holes = pd.Series([[0.5, 0.5], [0.5, None]])
-    with pytest.raises(
-        ValueError, match=r"^entry 1 of column 'p', row 1 \(p, .*\), is null: fill it"
-    ):
-        door.entropy(holes)
-    assert door.entropy(holes, base=2, nulls="zero").tolist() == [1, 0.5]
-    with pytest.raises(ValueError, match="nulls must be 'null' or 'zero', not 'drop'"):
-        door.entropy(FRAME, nulls="drop")
-
-
-# ---- nothing, and errors ----------------------------------------------------------------------
-
-
-@pytest.mark.parametrize("hold", HOLDS[:3], ids=lambda hold: hold.__name__)
-def test_no_rows(hold: Any) -> None:
-    """An empty result of the same kind."""
-    for got, whole in (
-        (door.entropy(hold(P)[:0]), door.entropy(hold(P))),
-        (door.log_loss(hold(LABELS)[:0], hold(P)[:0]), door.log_loss(hold(LABELS), hold(P))),
-        (door.kl_divergence(hold(P)[:0], Q[0]), door.kl_divergence(hold(P), Q[0])),
-    ):
-        assert len(got) == 0
-        assert got.dtype == whole.dtype
-    for name in ("score_logits", "softmax"):
-        arguments = (None, hold(X)) if name == "score_logits" else (hold(X),)
-        got = getattr(door, name)(*(None if a is None else a[:0] for a in arguments))
-        assert len(got) == 0
-        assert got.dtypes.equals(getattr(door, name)(*arguments).dtypes)
-
-
-@pytest.mark.parametrize(
-    ("make", "error", "message"),
-    [
-        (
-            lambda: door.entropy(P),
-            TypeError,
-            "none of p is of pandas: pass arrays to fastent.entropy",
-        ),
-        (
-            lambda: door.entropy(FRAME["class 0"]),
-            TypeError,
-            "which is one distribution: pass it to f",
-        ),
-        (lambda: door.entropy(FRAME, axis=0), TypeError, "axis= has no place here"),
-        (lambda: door.entropy(FRAME, bsae=2), TypeError, "no option bsae: did you mean 'base'"),
-        (lambda: door.kl_divergence(FRAME), TypeError, "kl_divergence needs q"),
-        (
-            lambda: door.kl_divergence(FRAME, "q"),
-            TypeError,
-            "q is of type str: pass a Series or num",
-        ),
-        (lambda: door.entropy(FRAME.astype(str)), TypeError, r"column 'class 0' \(p\) is .*string"),
-        (lambda: door.entropy(pd.Series([[1], {}])), TypeError, r"column 'p' \(p\) is object, and"),
-        (lambda: door.entropy(FRAME[[]]), ValueError, "the list of columns of p is empty"),
-        (lambda: door.log_loss(Y * 1.0, FRAME), TypeError, r'integers, such as .astype\("Int64"\)'),
-        (
-            lambda: door.log_loss(Y + 1, FRAME),
-            ValueError,
-            r"'label', row \d+, index 'row \d+' \(lab",
-        ),
-        (
-            lambda: door.entropy(FRAME * 2, check=True),
-            ValueError,
-            "row 0, index 'row 0' .* sums to 2",
-        ),
-        (
-            lambda: door.mutual_information(FRAME),
-            TypeError,
-            "a table takes fixed-size lists of fix",
-        ),
-        (lambda: door.log_loss(FRAME["class 0"], Q), TypeError, "integers, such as"),
-        (
-            lambda: fe.entropy(FRAME.astype(object)),
-            TypeError,
-            "dtype object: .* to fastent.pandas, wh",
-        ),
-        (
-            lambda: fe.entropy(lists(P)),
-            TypeError,
-            "dtype object: .* to fastent.pandas, which reads",
-        ),
-    ],
-)
-def test_errors(make: Any, error: type[Exception], message: str) -> None:
-    """They say what, where, and what to do."""
-    with pytest.raises(error, match=message):
-        make()
-
-
-def test_warnings() -> None:
-    """NumPy's, under the caller's errstate."""
-    bad = FRAME - 0.5
-    with pytest.warns(RuntimeWarning, match="invalid value encountered in entropy"):
-        door.entropy(bad)
-    with np.errstate(invalid="ignore"):
-        assert door.entropy(bad).isna().any()
-
-
-@pytest.mark.parametrize("missing", ["pandas", "pyarrow"])
-def test_without_packages(missing: str) -> None:
-    """The module says which extra it needs."""
-    code = (
-        f"import sys; sys.modules[{missing!r}] = None\n"
-        "try:\n    import fastent.pandas\nexcept ImportError as error:\n    print(error)"
-    )
-    words = [sys.executable, "-P", "-c", code]
-    done = subprocess.run(words, capture_output=True, text=True, check=True)
-    assert 'pip install "fastent-numpy[pandas]"' in done.stdout
+    assert_same(door.entropy(pd.DataFrame(rows, INDEX, copy=False)), fe.entropy(P))
+    held = fixed(rows)
+    door.entropy(pd.Series(pd.arrays.ArrowExtensionArray(held)))
+    assert seen == [rows.ctypes.data, held.values.buffers()[1].address]
+    column = _column("p", "class 0", FRAME["class 0"])
+    assert column.buffers()[1].address == FRAME["class 0"].to_numpy().ctypes.data
