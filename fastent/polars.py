@@ -96,7 +96,7 @@ class _Call:
         self._errors = np.geterr()  # those of who asks: the engine has threads of its own
         self._scorers: dict[pa.Schema, Scorer] = {}
 
-    def __call__(self, series: Sequence[pl.Series]) -> pl.Series:
+    def __call__(self, series: Sequence[pl.Series], **_: Any) -> pl.Series:
         """Return the measure of a batch. The last series is true, or nothing else is either."""
         *series, real = series
         if len(real) and not real[0]:
@@ -156,8 +156,8 @@ def _arrow(series: pl.Series) -> pa.ChunkedArray:
     """Return a series as Arrow has it, which shares its memory."""
     try:
         return pa.chunked_array(series)
-    except pa.ArrowInvalid:
-        remedy = "cast it to pl.Float64 or pl.Int64"
+    except (pa.ArrowException, OSError):
+        remedy = "cast it to pl.Float64, or take numbers such as .to_physical() of categories"
         raise TypeError(f"column {series.name!r} is {series.dtype}: {remedy}") from None
 
 
@@ -211,7 +211,9 @@ def _expression(measure: Measure, role: str, value: Any) -> pl.Expr:
     if _is_several(value):
         return pl.struct(*value)
     series = _numbers(measure, role, value)
-    return pl.lit(series.to_list()[0], series.dtype) if len(series) == 1 else pl.lit(series)
+    if len(series) == 1 and series is not value:
+        return pl.lit(series.to_list()[0], series.dtype)  # of groups Polars then makes one call
+    return pl.lit(series)
 
 
 def _is_several(value: Any) -> bool:

@@ -223,5 +223,5 @@ def test_rows_are_read_where_they_lie(monkeypatch: pytest.MonkeyPatch) -> None:
     held = fixed(rows)
     door.entropy(pd.Series(pd.arrays.ArrowExtensionArray(held)))
     assert seen == [rows.ctypes.data, held.values.buffers()[1].address]
-    column = _column("p", "class 0", FRAME["class 0"])
-    assert column.buffers()[1].address == FRAME["class 0"].to_numpy().ctypes.data
+    column = pd.Series(P[:, 0].copy())
+    assert _column("p", 0, column).buffers()[1].address == column.to_numpy().ctypes.data

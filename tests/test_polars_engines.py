@@ -189,7 +189,7 @@ BAD = pl.DataFrame(
             "nothing",
         ),
         (pl.col("i").fastent.surprisal(), TypeError, r"column 'i' is Int128: cast it to pl\.Float"),
-        (pl.col("c").fastent.surprisal(), TypeError, r"column 'c' .*such as \.to_physical\(\) of"),
+        (pl.col("c").fastent.surprisal(), TypeError, r"column 'c' .* such as \.to_physical\(\) of"),
         (pl.col("p").fastent.joint_entropy(), TypeError, r"an array of arrays, such as pl\.Array"),
         (pl.col("p").fastent.entropy(weight=2.0), TypeError, "weight is the name of a column here"),
     ],
