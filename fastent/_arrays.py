@@ -45,6 +45,11 @@ def as_array(value: Any, name: str) -> Array:
         raise TypeError(f"{name} cannot be read as an array: {_reason(value, error)}") from None
     if array.dtype == object and not isinstance(value, np.ndarray) and array.ndim == 0:
         raise TypeError(f"{name} is of type {type(value).__name__}: pass an array or a list")
+    if array.dtype == object and _library(value) == "pandas":
+        raise TypeError(
+            f"{name} has dtype object: convert it to numbers, for example with "
+            ".astype(np.float64), or pass it to fastent.pandas, which reads lists and NA"
+        )
     check_dtype(array.dtype, name)
     return array
 
@@ -58,9 +63,14 @@ def _reason(value: Any, error: Exception) -> str:
     return str(error)
 
 
+def _library(value: Any) -> str:
+    """Return the name of the package that a value's type comes from."""
+    return type(value).__module__.partition(".")[0]
+
+
 def _check_nulls(value: Any, name: str) -> None:
     """Raise a TypeError for data of PyArrow and Polars with nulls, which NumPy would make NaN."""
-    library = type(value).__module__.partition(".")[0]
+    library = _library(value)
     if library == "pyarrow":
         nulls = any(part.null_count for part in getattr(value, "columns", [value]))
     elif library == "polars":
@@ -83,7 +93,20 @@ def _read(value: Any) -> Array:
         return np.from_dlpack(value)
     if str(getattr(value, "dtype", "")) == "torch.bfloat16":
         return _read_bfloat16(value)
+    if type(value).__name__ == "DataFrame" and _library(value) == "pandas":
+        return _read_frame(value)
     return np.asarray(value)
+
+
+def _read_frame(frame: Any) -> Array:
+    """Return the numbers of a frame of pandas; what is missing is NaN there.
+
+    Of columns of its own dtypes, or of booleans beside numbers, pandas would make objects.
+    """
+    dtypes = set(frame.dtypes)
+    if len(dtypes) <= 1 and all(isinstance(dtype, np.dtype) for dtype in dtypes):
+        return np.asarray(frame)
+    return np.stack([np.asarray(column) for _, column in frame.items()]).T
 
 
 def _read_bfloat16(tensor: Any) -> Array:

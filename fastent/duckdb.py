@@ -31,8 +31,6 @@ __all__ = ["register"]
 
 PREFIX = "fastent_"
 LEFT_OUT = ("weight", "value_and_grad")  # SQL multiplies; a function has one type of result
-BLOCK_BYTES = 1 << 20
-"""What is scored at once: little enough that no other threads wake, for DuckDB's are at work."""
 
 Options = tuple[tuple[str, Any], ...]
 
@@ -261,15 +259,11 @@ def _score(function: Function, arrays: Sequence[pa.Array]) -> pa.Array:
         for values, type in zip(operands.values(), readable, strict=True)
     ]
     batch = pa.RecordBatch.from_arrays(arrays, list(operands))
-    parts = []
-    step = max(1, batch.num_rows // (1 + batch.nbytes // BLOCK_BYTES))
-    for start in range(0, batch.num_rows, step):
-        part = batch.slice(start, step)
-        try:
-            parts.append(_in_one(scorer.score(part), function.returns))
-        except ValueError as error:
-            raise ValueError(str(error) + _the_row(str(error), part)) from None
-    return parts[0] if len(parts) == 1 else pa.concat_arrays(parts)
+    try:
+        results = scorer.score(batch, alone=True)  # DuckDB's own threads are at work
+    except ValueError as error:
+        raise ValueError(str(error) + _the_row(str(error), batch)) from None
+    return _in_one(results, function.returns)
 
 
 @lru_cache(maxsize=256)

@@ -19,24 +19,25 @@ MODULES = sorted(
     | set(DROP_INS)
 )
 DOCS = sorted((Path(__file__).resolve().parents[1] / "docs").glob("*.md"))
-NEEDS = {
+PAGES = [page for page in DOCS if ">>>" in page.read_text(encoding="utf-8")]
+NEEDED = {
     "arrow.md": ["pyarrow"],
     "duckdb.md": ["duckdb", "pyarrow"],
+    "pandas.md": ["pandas", "pyarrow"],
+    "polars.md": ["polars", "pyarrow"],
     "report.md": ["matplotlib"],
     "torch.md": ["torch", "ml_dtypes"],
     "xarray.md": ["xarray"],
 }
-PAGES = [page for page in DOCS if ">>>" in page.read_text(encoding="utf-8")]
+"""Packages that the examples of a page import."""
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
 def test_pages(page: Path) -> None:
     """So does every example of a page of the documentation."""
-    for package in NEEDS.get(page.name, ()):
+    for package in NEEDED.get(page.name, ()):
         pytest.importorskip(package)
-    failed, tried = doctest.testfile(
-        str(page), module_relative=False, optionflags=doctest.ELLIPSIS
-    )
+    failed, tried = doctest.testfile(str(page), module_relative=False, optionflags=doctest.ELLIPSIS)
     assert failed == 0
     assert tried > 0
 
@@ -50,9 +51,10 @@ def test_examples_of_tables() -> None:
         assert tried > 0
 
 
-@pytest.mark.parametrize("name", ["duckdb", "xarray"])
-def test_examples_of_doors(name: str) -> None:
-    """So do those of the modules that need the packages of these names."""
+@pytest.mark.parametrize("name", ["duckdb", "pandas", "polars", "xarray"])
+def test_examples_of_other_libraries(name: str) -> None:
+    """So do those of the modules that need another library."""
+    pytest.importorskip("pyarrow")
     pytest.importorskip(name)
     failed, tried = doctest.testmod(importlib.import_module(f"fastent.{name}"))
     assert failed == 0

@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 import fastent as fe
-from fastent._measures import measures
+from fastent._measures import OF_ARRAYS, measures
 
 xr: Any = pytest.importorskip("xarray")
 door: Any = importlib.import_module("fastent.xarray")
@@ -383,6 +383,7 @@ def test_rows_in_several_chunks() -> None:
 def test_functions() -> None:
     """Are found by name, documented, and travel to other processes."""
     assert set(NAMES) == set(door.__all__) <= set(dir(door))
+    assert set(door.NO_OPTIONS) == set(OF_ARRAYS)
     for name in NAMES:
         function = getattr(door, name)
         assert pickle.loads(pickle.dumps(function)) is function

@@ -7,7 +7,6 @@ import pyarrow as pa
 
 from fastent._arrays import Array
 
-
 NAMES = {"halffloat": "float16", "float": "float32", "double": "float64"}
 
 

@@ -8,8 +8,13 @@ from fastent._measures import OF_THE_WHOLE, SETTINGS, Measure, measures
 from fastent._names import nearest
 
 __all__ = [
-    *("COLUMN_OPTIONS", "NO_OPTIONS", "SETTINGS", "Measure", "measures"),
-    *("check_options", "find_measure"),
+    "COLUMN_OPTIONS",
+    "NO_OPTIONS",
+    "SETTINGS",
+    "Measure",
+    "check_options",
+    "find_measure",
+    "measures",
 ]
 
 NO_OPTIONS = {
