@@ -7,13 +7,14 @@ argument.
 """
 
 import inspect
-import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from functools import cache, lru_cache
 from threading import Lock
-from typing import Any
+from typing import Any, NamedTuple
+
+import numpy as np
 
 try:
     import duckdb
@@ -25,16 +26,19 @@ except ImportError as error:
 
 from fastent._measures import Measure, measures
 from fastent._names import nearest
+from fastent._sql import PREFIX, in_sql, literal, the_row, type_of
 from fastent.arrow import Scorer
 
 __all__ = ["register"]
 
-PREFIX = "fastent_"
+MEASURE = "measure"  # the field of the struct of options that says whose they are
+PLACES = "indices_or_k"  # a number for all rows, or a list in each
 LEFT_OUT = ("weight", "value_and_grad")  # SQL multiplies; a function has one type of result
 
-Options = tuple[tuple[str, Any], ...]
+OPTIONS = f"__{PREFIX}options"
+"""The function that gives the number of options, which stands beside the rows."""
 
-_ONE_AT_A_TIME = Lock()  # cursors share their database's functions, of which none is made twice
+_LOCK = Lock()
 
 
 def register(con: Any = None, *, shadow: bool = False, **defaults: Any) -> None:
@@ -87,10 +91,12 @@ def register(con: Any = None, *, shadow: bool = False, **defaults: Any) -> None:
         if name not in known:
             raise TypeError(f"no measure has an option {name}{nearest(name, known)}")
     con = duckdb.default_connection() if con is None else con
-    with _ONE_AT_A_TIME:
+    with _LOCK:  # cursors share their database's functions, of which none is made twice
         there = con.execute(
             f"SELECT function_name FROM duckdb_functions() WHERE function_name ^@ '__{PREFIX}'"
         ).fetchall()
+        if (OPTIONS,) not in there:
+            con.create_function(OPTIONS, _number_of, None, "BIGINT", type="arrow")
         for function in functions.values():
             if (function.hidden,) not in there:
                 function.create(con)
@@ -113,27 +119,29 @@ class Function:
 
     @property
     def hidden(self) -> str:
-        """Return the name of the function behind the macro, which takes operands and a struct."""
+        """Return the name of the function behind the macro, of arguments and a number of options.
+
+        The number is found once for a query: a struct of options beside every row would take as
+        long as the rows.
+        """
         return f"__{PREFIX}{self.measure.name}"
 
     @property
-    def lent(self) -> tuple[str, ...]:
-        """Return the operands that may be missing."""
-        return tuple(name for name in self.measure.operands if self.measure.may_lack(name))
+    def arguments(self) -> tuple[str, ...]:
+        """Return what may differ from row to row, with operands that may be missing behind."""
+        lent = tuple(name for name in self.measure.operands if self.measure.may_lack(name))
+        places = tuple(name for name in self.measure.needed if name == PLACES)
+        return (*self.measure.required(), *places, *lent)
 
     @property
-    def named(self) -> tuple[str, ...]:
-        """Return what the struct holds: options, and operands that may be missing.
-
-        Such an operand is NULL then, and DuckDB calls no function with an argument that is NULL.
-        """
-        return (*self.lent, *self.measure.needed, *self.options)
+    def lends(self) -> bool:
+        """Whether an operand may be missing: it is NULL then."""
+        return len(self.measure.required()) < len(self.measure.operands)
 
     def create(self, con: Any) -> None:
-        """Make the function behind the macro."""
-        # by default NULL rows never come, but the NULL of an operand in the struct does
-        nulls = "special" if self.lent else "default"
-        called, returns = _caller(self.measure.name), _sql_type(self.returns)
+        """Make the function behind the macro. By default it is never called with NULL."""
+        nulls = "special" if self.lends else "default"
+        called, returns = _caller(self.measure.name), type_of(self.returns)
         con.create_function(self.hidden, called, None, returns, type="arrow", null_handling=nulls)
 
     def macro(self, prefix: str, defaults: Mapping[str, Any]) -> str:
@@ -146,9 +154,10 @@ class Function:
         ]
         chosen = {name: defaults.get(name, value) for name, value in self.options.items()}
         parameters += ['"*" := NULL']  # keeps a second column from being taken for an option
-        parameters += [f'"{name}" := {_literal(value)}' for name, value in chosen.items()]
-        struct = ", ".join(f"'{name}': \"{name}\"" for name in self.named)
-        arguments = [f'"{name}"' for name in measure.required()]
+        parameters += [f'"{name}" := {literal(value)}' for name, value in chosen.items()]
+        named = [n for n in (*measure.needed, *self.options) if n not in self.arguments]
+        struct = ", ".join(f"'{name}': \"{name}\"" for name in named)
+        arguments = ", ".join(f'"{name}"' for name in self.arguments)
         *_, last = measure.operands
         refusal = (
             f"{prefix}{measure.name}: options are named, such as {next(iter(chosen))} := ... (but "
@@ -157,8 +166,9 @@ class Function:
         )
         return (
             f'CREATE OR REPLACE TEMP MACRO "{prefix}{measure.name}"({", ".join(parameters)}) AS '
-            f"""CASE WHEN typeof("*") <> '"NULL"' THEN error({_literal(refusal)}) """
-            f"ELSE system.main.{self.hidden}({', '.join(arguments)}, {{{struct}}}) END"
+            f"""CASE WHEN typeof("*") <> '"NULL"' THEN error({literal(refusal)}) """
+            f"ELSE system.main.{self.hidden}({arguments}, "
+            f"system.main.{OPTIONS}({{'{MEASURE}': '{measure.name}', {struct}}})) END"
         )
 
 
@@ -193,30 +203,6 @@ def _type_of(schema: pa.Schema) -> pa.DataType:
     return schema.field(0).type if len(schema) == 1 else pa.struct(list(schema))
 
 
-def _sql_type(type: pa.DataType) -> str:
-    """Return what SQL calls a type of results."""
-    if pa.types.is_struct(type):
-        return f"STRUCT({', '.join(f'{f.name} {_sql_type(f.type)}' for f in type)})"
-    if pa.types.is_list(type) or pa.types.is_fixed_size_list(type):
-        return f"{_sql_type(type.value_type)}[]"
-    if pa.types.is_boolean(type):
-        return "BOOLEAN"
-    return "BIGINT" if pa.types.is_integer(type) else "DOUBLE"
-
-
-def _literal(value: Any) -> str:
-    """Return a value as SQL writes it."""
-    if value is None:
-        return "NULL"
-    if isinstance(value, str):
-        return "'" + value.replace("'", "''") + "'"
-    if isinstance(value, float):
-        return f"'{value!r}'::DOUBLE"
-    if isinstance(value, (bool, int)):
-        return repr(value)
-    return f"[{', '.join(map(_literal, value))}]"
-
-
 # ---- what DuckDB calls ------------------------------------------------------------------------
 
 
@@ -226,66 +212,100 @@ def _caller(name: str) -> Callable[..., pa.Array]:
     function = _functions()[name]
 
     def call(*columns: pa.ChunkedArray) -> pa.Array:
-        arrays = [c.chunk(0) if c.num_chunks == 1 else c.combine_chunks() for c in columns]
-        try:
-            return _score(function, arrays)
-        except (TypeError, ValueError) as error:
-            text = _in_sql(str(error), function)
-            raise type(error)(f"{PREFIX}{name}: {text}") from None
+        with in_sql(function.measure, function.options):
+            return _score(function, [_whole(column) for column in columns])
 
     return call
 
 
+def _whole(column: pa.ChunkedArray) -> pa.Array:
+    return column.chunk(0) if column.num_chunks == 1 else column.combine_chunks()
+
+
+_options: list[dict[str, Any]] = []
+_numbers: dict[str, int] = {}  # of what is said of the options, where 1 is not True
+
+
+def _number_of(column: pa.ChunkedArray) -> pa.Array:
+    """Return the number of options, for each row."""
+    struct = _whole(column)
+    fields = dict(zip((field.name for field in struct.type), struct.flatten(), strict=True))
+    function = _functions()[fields.pop(MEASURE)[0].as_py()]
+    with in_sql(function.measure, function.options):
+        options = {name: _constant(name, values) for name, values in fields.items()}
+    with _LOCK:
+        number = _numbers.setdefault(repr(options), len(_options))
+        if number == len(_options):
+            _options.append(options)
+    return pa.array(np.full(len(struct), number))
+
+
+def _constant(name: str, values: pa.Array) -> Any:
+    """Return the value of an option, which is the same in all rows of a block."""
+    if not values[1:].equals(values[:-1]):
+        raise ValueError(f"{name} has to be the same in all rows")
+    value = values[0].as_py()
+    if isinstance(value, dict):
+        raise TypeError(f"{name} is {value}: options are named, such as {name} := 2")
+    return tuple(map(_plain, value)) if isinstance(value, list) else _plain(value)
+
+
+def _plain(value: Any) -> Any:
+    return float(value) if isinstance(value, Decimal) else value
+
+
 def _score(function: Function, arrays: Sequence[pa.Array]) -> pa.Array:
     """Return the results of a block of rows."""
-    measure = function.measure
-    *rows, struct = arrays
-    if len(struct) == 0 or any(pa.types.is_null(values.type) for values in rows):
-        return pa.nulls(len(struct), function.returns)
-    operands = dict(zip(measure.required(), rows, strict=True))
-    options = []
-    for name, values in zip(function.named, struct.flatten(), strict=True):
-        column = name in measure.operands or (
-            name == "indices_or_k" and not pa.types.is_integer(values.type)
-        )
-        if not column:
-            options.append((name, _constant(name, values)))
-        elif not pa.types.is_null(values.type):
-            operands[name] = values
-    types = tuple(values.type for values in operands.values())
-    scorer, readable = _plan(function.measure.name, tuple(operands), types, tuple(options))
-    arrays = [
-        values if values.type == type else _exactly(values, type)
-        for values, type in zip(operands.values(), readable, strict=True)
-    ]
-    batch = pa.RecordBatch.from_arrays(arrays, list(operands))
+    *given, numbers = arrays
+    rows = len(numbers)
+    types = tuple(values.type for values in given)
+    if rows == 0 or pa.null() in types[: len(function.measure.required())]:
+        return pa.nulls(rows, function.returns)
+    listed = None
+    if PLACES in function.arguments and pa.types.is_integer(types[-1]):
+        listed = _constant(PLACES, given.pop())
+    plan = _plan(function.measure.name, types[: len(given)], numbers[0].as_py(), listed)
+    arrays = [given[i] for i in plan.places]
+    if plan.has_decimals:
+        arrays = [_exactly(v, type) for v, type in zip(arrays, plan.schema.types, strict=True)]
+    batch = pa.RecordBatch.from_arrays(arrays, schema=plan.schema)
     try:
-        results = scorer.score(batch, alone=True)  # DuckDB's own threads are at work
+        results = plan.scorer.score(batch, alone=True)  # DuckDB's own threads are at work
     except ValueError as error:
-        raise ValueError(str(error) + _the_row(str(error), batch)) from None
+        raise ValueError(str(error) + the_row(str(error), batch)) from None
     return _in_one(results, function.returns)
 
 
+class Plan(NamedTuple):
+    """The plan of a measure of columns of some types."""
+
+    scorer: Scorer
+    schema: pa.Schema
+    """Of what is read: without decimals, without operands that are missing."""
+    places: list[int]
+    has_decimals: bool
+
+
 @lru_cache(maxsize=256)
-def _plan(
-    name: str, roles: tuple[str, ...], types: tuple[pa.DataType, ...], options: Options
-) -> tuple[Scorer, tuple[pa.DataType, ...]]:
-    """Return the plan of a measure of columns of these types, and the types that it reads."""
+def _plan(name: str, types: tuple[pa.DataType, ...], number: int, listed: int | None) -> Plan:
+    """Return the plan for arguments of these types, and options of this number."""
     function = _functions()[name]
-    readable = tuple(_without_decimals(type, pa.float64()) for type in types)
-    given: dict[str, Any] = dict(options)
-    if "indices_or_k" in roles:
-        given["indices_or_k"] = "indices_or_k"
-    columns = [role if role in roles else None for role in function.measure.operands]
+    there = [i for i, type in enumerate(types) if not pa.types.is_null(type)]
+    roles = [function.arguments[i] for i in there]
+    readable = [_without_decimals(types[i], pa.float64()) for i in there]
+    options = dict(_options[number])
+    if PLACES in function.arguments:
+        options[PLACES] = PLACES if listed is None else listed
     schema = pa.schema(list(zip(roles, readable, strict=True)))
-    scorer = Scorer(schema, name, *columns, **given)
-    found, promised = _sql_type(_type_of(scorer.schema)), _sql_type(function.returns)
+    columns = [role if role in roles else None for role in function.measure.operands]
+    scorer = Scorer(schema, name, *columns, **options)
+    found, promised = type_of(_type_of(scorer.schema)), type_of(function.returns)
     if not pa.types.is_struct(function.returns) and found != promised:
         raise TypeError(
             f"of {', '.join(map(str, types))} it is {found}, where SQL was promised {promised}: "
             f"pass one row, or one number, at a time (unnest, list_transform)"
         )
-    return scorer, readable
+    return Plan(scorer, schema, there, [types[i] for i in there] != readable)
 
 
 def _in_one(results: pa.RecordBatch, type: pa.DataType) -> pa.Array:
@@ -300,22 +320,6 @@ def _in_one(results: pa.RecordBatch, type: pa.DataType) -> pa.Array:
     ]
     missing = results.column(0).is_null() if results.column(0).null_count else None
     return pa.StructArray.from_arrays(parts, [field.name for field in type], mask=missing)
-
-
-def _constant(name: str, values: pa.Array) -> Any:
-    """Return the value of an option, which is the same in all rows."""
-    if not values[1:].equals(values[:-1]):
-        raise ValueError(f"{name} has to be the same in all rows")
-    value = values[0].as_py()
-    if isinstance(value, dict):
-        raise TypeError(f"{name} is {value}: options are named, such as {name} := 2")
-    if isinstance(value, list):
-        return tuple(map(_number, value))
-    return _number(value)
-
-
-def _number(value: Any) -> Any:
-    return float(value) if isinstance(value, Decimal) else value
 
 
 def _without_decimals(type: pa.DataType, instead: pa.DataType) -> pa.DataType:
@@ -333,53 +337,6 @@ def _without_decimals(type: pa.DataType, instead: pa.DataType) -> pa.DataType:
 
 def _exactly(values: pa.Array, type: pa.DataType) -> pa.Array:
     """Return decimals as the nearest doubles: by way of their digits, for Arrow's cast errs."""
-    if not pa.types.is_nested(values.type) and not pa.types.is_decimal(values.type):
-        return values.cast(type)
+    if values.type == type:
+        return values
     return values.cast(_without_decimals(values.type, pa.string())).cast(type)
-
-
-# ---- errors -----------------------------------------------------------------------------------
-
-SAID = {
-    ".cast(pyarrow.int64())": "::BIGINT",
-    "lie in a column of lists, or in several columns: a list of names, or p_*": "are lists, [a, b]",
-    "fixed-size lists (of fixed-size lists), or a tensor": "an ARRAY, or one of such: DOUBLE[2][3]",
-    "such as codes of a dictionary": "not names",
-    "None": "NULL",
-}
-"""What messages say to Python, and what SQL writes instead."""
-
-
-def _the_row(text: str, batch: pa.RecordBatch) -> str:
-    """Return what stands in the row that an error names; where a block began, nobody knows."""
-    found = re.search(r"\brow (\d+)\b", text)
-    if found is None or int(found[1]) >= batch.num_rows:
-        return ""
-    values = batch.slice(int(found[1]), 1).to_pylist()[0]
-    return "; in that row " + ", ".join(f"{role} = {_shown(v)}" for role, v in values.items())
-
-
-def _shown(value: Any) -> str:
-    """Return a value as SQL writes it, lists no longer than need be."""
-    if isinstance(value, list):
-        more = ", ..." if len(value) > 8 else ""
-        return f"[{', '.join(map(_shown, value[:8]))}{more}]"
-    return "NULL" if value is None else repr(value)
-
-
-def _in_sql(text: str, function: Function) -> str:
-    """Return a message that speaks of Python's columns and keywords as SQL writes them."""
-    text = re.sub(r"\bcolumn '(\w+)'", r"argument \1", text)
-    text = re.sub(r"\brow (\d+)\b", r"row \1 of a block", text)
-    for role in function.measure.operands:
-        text = text.replace(f" ({role})", "").replace(f" ({role}, ", " (")
-    for said, meant in SAID.items():
-        text = text.replace(said, meant)
-
-    def option(found: re.Match[str]) -> str:
-        name, value = found[1], found[2].strip('"')
-        if name not in function.options:
-            return found[0]
-        return f"{name} := {_literal(value) if name == 'nulls' else value.lower()}"
-
-    return re.sub(r'\b(\w+)=("\w+"|\w+)', option, text)
