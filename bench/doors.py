@@ -1,7 +1,7 @@
 """Time the doors of fastent beside the engines' own ways: ``python -m bench.doors``.
 
-Entropy of rows of 10 float32 entries, a million of them, held by Arrow, Polars, DuckDB, pandas,
-xarray and PyTorch. Each round has the call on the array, the door and the engine's own expressions,
+Entropy of a million rows of 10 float32 entries, held by Arrow, Polars, DuckDB, pandas, xarray and
+PyTorch. Each round has the call on the array, the door and the engine's own expressions,
 one after the other; lower quartile and median of the ratios in the rounds. One row says what a call
 costs. Memory is the peak of a call in a process of its own, in sizes of the input, results and all:
 what is copied shows there. Results are checked first, the door's bit for bit.
@@ -22,8 +22,6 @@ import fastent as fe
 from bench.timing import no_collection, seconds
 
 Array = Any
-COLUMNS = 10
-NAMES = [f"p_{i}" for i in range(COLUMNS)]
 OWN_ROUNDS = 3  # an engine's own way takes up to a thousand times as long, and varies less
 OWN_SECONDS = 1.0  # one that has taken so long sits out the other rounds
 FEW = 1000  # one that calls Python for each row gets so many, and as many times less credit
@@ -45,7 +43,7 @@ class Door(NamedTuple):
 # ---- the doors --------------------------------------------------------------------------------
 
 
-def of_arrow() -> Iterator[Door]:
+def of_arrow(names: list[str]) -> Iterator[Door]:
     """Yield lists of a fixed size, and columns."""
     import pyarrow as pa
     import pyarrow.compute as pc
@@ -56,7 +54,7 @@ def of_arrow() -> Iterator[Door]:
         return pa.FixedSizeListArray.from_arrays(pa.array(p.reshape(-1)), p.shape[1])
 
     def columns(p: Array) -> Any:
-        return pa.table({name: column for name, column in zip(NAMES, p.T.copy(), strict=True)})
+        return pa.table({name: column for name, column in zip(names, p.T.copy(), strict=True)})
 
     def own(table: Any) -> Any:
         total = None
@@ -76,7 +74,7 @@ def of_arrow() -> Iterator[Door]:
     )
 
 
-def of_polars() -> Iterator[Door]:
+def of_polars(names: list[str]) -> Iterator[Door]:
     """Yield a column of arrays, of lists, and columns."""
     import polars as pl
 
@@ -91,7 +89,7 @@ def of_polars() -> Iterator[Door]:
         return arrays(p).with_columns(pl.col("p").arr.to_list())
 
     def columns(p: Array) -> Any:
-        return pl.DataFrame(dict(zip(NAMES, p.T.copy(), strict=True)))
+        return pl.DataFrame(dict(zip(names, p.T.copy(), strict=True)))
 
     def select(expression: Any) -> Callable[[Any], Any]:
         return lambda frame: frame.select(expression.alias("h"))
@@ -99,7 +97,7 @@ def of_polars() -> Iterator[Door]:
     def read(frame: Any) -> Array:
         return frame["h"].to_numpy()
 
-    fields = [pl.col(name) for name in NAMES]
+    fields = [pl.col(name) for name in names]
     rows: Any = pl.col("p")
     together: Any = pl.struct(*fields)
     ours = select(rows.fastent.entropy())
@@ -116,7 +114,7 @@ def of_polars() -> Iterator[Door]:
     yield Door("Polars", "columns", columns, select(together.fastent.entropy()), read, own)
 
 
-def of_duckdb() -> Iterator[Door]:
+def of_duckdb(names: list[str]) -> Iterator[Door]:
     """Yield SQL over arrays and columns, and relations handed to Arrow's door."""
     import duckdb
     import pyarrow as pa
@@ -128,7 +126,7 @@ def of_duckdb() -> Iterator[Door]:
         con = duckdb.connect()
         fastent.duckdb.register(con)
         held = {"p": pa.FixedSizeListArray.from_arrays(pa.array(p.reshape(-1)), p.shape[1])}
-        held |= dict(zip(NAMES, map(pa.array, p.T.copy()), strict=True))
+        held |= dict(zip(names, map(pa.array, p.T.copy()), strict=True))
         con.register("held", pa.table(held))
         con.execute("create table t as select * from held")
         con.unregister("held")
@@ -140,8 +138,8 @@ def of_duckdb() -> Iterator[Door]:
     def read(found: Any) -> Array:
         return np.asarray(found["h"])
 
-    listed = f"[{', '.join(NAMES)}]"
-    terms = " + ".join(f"{name} * ln({name})" for name in NAMES)
+    listed = f"[{', '.join(names)}]"
+    terms = " + ".join(f"{name} * ln({name})" for name in names)
     own = {
         "list_transform": query("list_sum(list_transform(p, lambda x: -x * ln(x)))"),
     }
@@ -155,7 +153,7 @@ def of_duckdb() -> Iterator[Door]:
     yield Door("DuckDB", "relation, to Arrow", table, bulk, np.asarray, {})
 
 
-def of_pandas() -> Iterator[Door]:
+def of_pandas(names: list[str]) -> Iterator[Door]:
     """Yield a frame of columns, and a series of Arrow's lists."""
     import pandas as pd
     import pyarrow as pa
@@ -163,7 +161,7 @@ def of_pandas() -> Iterator[Door]:
     import fastent.pandas
 
     def frame(p: Array) -> Any:
-        return pd.DataFrame(p, columns=NAMES)
+        return pd.DataFrame(p, columns=names)
 
     def series(p: Array) -> Any:
         kind = pd.ArrowDtype(pa.list_(pa.float32(), p.shape[1]))
@@ -180,7 +178,7 @@ def of_pandas() -> Iterator[Door]:
     yield Door("pandas", "series of lists", series, ours, np.asarray, own, ("apply",))
 
 
-def of_xarray() -> Iterator[Door]:
+def of_xarray(names: list[str]) -> Iterator[Door]:
     """Yield DataArrays, rows along their last dimension and along their first."""
     import xarray as xr
 
@@ -198,7 +196,7 @@ def of_xarray() -> Iterator[Door]:
         yield Door("xarray", ", ".join(dims), hold, call, np.asarray, own)
 
 
-def of_torch() -> Iterator[Door]:
+def of_torch(names: list[str]) -> Iterator[Door]:
     """Yield tensors of the processor."""
     import torch
 
@@ -206,7 +204,7 @@ def of_torch() -> Iterator[Door]:
     yield Door("PyTorch", "tensor", torch.from_numpy, fe.entropy, np.asarray, own)
 
 
-DOORS: dict[str, Callable[[], Iterator[Door]]] = {
+DOORS: dict[str, Callable[[list[str]], Iterator[Door]]] = {
     "arrow": of_arrow,
     "polars": of_polars,
     "duckdb": of_duckdb,
@@ -230,10 +228,15 @@ class Figures(NamedTuple):
     """Times of the engine's own ways over the door's, in the same rounds."""
 
 
-def draw(rows: int) -> Array:
+def draw(rows: int, columns: int) -> Array:
     """Return rows of probabilities, none of them 0."""
-    x = np.random.default_rng(0).standard_normal((rows, COLUMNS)).astype(np.float32)
+    x = np.random.default_rng(0).standard_normal((rows, columns)).astype(np.float32)
     return fe.softmax(x)
+
+
+def doors(name: str, columns: int) -> list[Door]:
+    """Return the doors of a library."""
+    return list(DOORS[name]([f"p_{i}" for i in range(columns)]))
 
 
 def measure(door: Door, p: Array, rounds: int) -> Figures:
@@ -277,18 +280,18 @@ def low(values: Sequence[float]) -> float:
 # ---- memory -----------------------------------------------------------------------------------
 
 
-def peak_memory(door: str, place: int, rows: int) -> float | None:
+def peak_memory(door: str, place: int, rows: int, columns: int) -> float | None:
     """Return what a call adds to the memory of a process of its own, in sizes of the input."""
     if not Path("/proc/self/clear_refs").exists():
         return None
-    words = [sys.executable, "-m", "bench.doors", "--rows", str(rows), "--peak", door, str(place)]
+    words = [sys.executable, "-m", "bench.doors", "--peak", door, str(place)]
+    words += ["--rows", str(rows), "--columns", str(columns)]
     done = subprocess.run(words, capture_output=True, text=True, check=False)
     return float(done.stdout) if done.returncode == 0 else None
 
 
-def print_peak(door: Door, rows: int) -> None:
+def print_peak(door: Door, p: Array) -> None:
     """Print the peak of one call over what was there before, in sizes of the input."""
-    p = draw(rows)
     door.call(door.hold(p[:1]))
     held, size = door.hold(p), p.nbytes
     before = status("VmRSS")
@@ -340,18 +343,20 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(prog="python -m bench.doors", description=__doc__)
     parser.add_argument("--doors", nargs="+", choices=DOORS, default=list(DOORS))
     parser.add_argument("--rows", type=int, default=1_000_000)
+    parser.add_argument("--columns", type=int, default=10)
     parser.add_argument("--rounds", type=int, default=9)
     parser.add_argument("--markdown", action="store_true", help="as a table of the documentation")
     parser.add_argument("--peak", nargs=2, help=argparse.SUPPRESS)
     options = parser.parse_args(arguments)
     if options.peak:
         name, place = options.peak
-        print_peak(list(DOORS[name]())[int(place)], options.rows)
+        chosen = doors(name, options.columns)[int(place)]
+        print_peak(chosen, draw(options.rows, options.columns))
         return
-    p = draw(options.rows)
+    p = draw(options.rows, options.columns)
     print(
-        f"entropy of {options.rows} rows of {COLUMNS} float32; ratios: lower quartile and median; "
-        "one row: the door (the array)\n"
+        f"entropy of {options.rows} rows of {options.columns} float32; ratios: lower quartile and "
+        "median; one row: the door (the array)\n"
     )
     if options.markdown:
         print("|", " | ".join(HEADING), "|")
@@ -359,9 +364,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
     else:
         print(" ".join(title.ljust(w) for title, w in zip(HEADING, WIDTHS, strict=True)))
     for name in options.doors:
-        for place, door in enumerate(DOORS[name]()):
+        for place, door in enumerate(doors(name, options.columns)):
             found = measure(door, p, options.rounds)
-            memory = peak_memory(name, place, options.rows)
+            memory = peak_memory(name, place, options.rows, options.columns)
             row = line(door, found._replace(memory=memory))
             if options.markdown:
                 print("|", " | ".join(row), "|", flush=True)

@@ -10,7 +10,7 @@ import inspect
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
-from functools import cache, lru_cache
+from functools import cache, cached_property, lru_cache
 from threading import Lock
 from typing import Any, NamedTuple
 
@@ -72,7 +72,8 @@ def register(con: Any = None, *, shadow: bool = False, **defaults: Any) -> None:
     several results. A NULL row gives NULL. DECIMAL, which is what SQL calls 0.5, is read as DOUBLE.
 
     To call it again does no harm, and is the way to other defaults. The macros are gone with the
-    connection: nothing is written to a database.
+    connection: nothing is written to a database. Like any statement it ends what the connection was
+    reading.
 
     Examples
     --------
@@ -126,7 +127,7 @@ class Function:
         """
         return f"__{PREFIX}{self.measure.name}"
 
-    @property
+    @cached_property
     def arguments(self) -> tuple[str, ...]:
         """Return what may differ from row to row, with operands that may be missing behind."""
         lent = tuple(name for name in self.measure.operands if self.measure.may_lack(name))
