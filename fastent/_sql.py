@@ -6,6 +6,7 @@ from contextlib import contextmanager
 from functools import partial
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
 
 from fastent._measures import Measure
@@ -27,6 +28,8 @@ def type_of(type: pa.DataType) -> str:
 
 def literal(value: Any) -> str:
     """Return a value as SQL writes it."""
+    if isinstance(value, np.generic):
+        value = value.item()
     if value is None:
         return "NULL"
     if isinstance(value, str):

@@ -159,7 +159,7 @@ class Function:
         named = [n for n in (*measure.needed, *self.options) if n not in self.arguments]
         struct = ", ".join(f"'{name}': \"{name}\"" for name in named)
         arguments = ", ".join(f'"{name}"' for name in self.arguments)
-        *_, last = measure.operands
+        *_, last = measure.required()
         refusal = (
             f"{prefix}{measure.name}: options are named, such as {next(iter(chosen))} := ... (but "
             "DuckDB 2.0 loses the names beside *columns(...): make that list in a subquery); "
