@@ -95,17 +95,15 @@ class _Rows:
         """Raise a ValueError unless an operand has the index of the first."""
         if index is self.index or index.equals(self.index):
             return
-        if len(index) != len(self.index):
-            what = f"{self._first} has {len(self.index)} rows and {role} has {len(index)}"
-        else:
-            place = int(np.argmin(index == self.index))
-            what = (
-                f"the index of {role} is not that of {self._first}: row {place} is "
-                f"{index[place]!r}, not {self.index[place]!r}"
-            )
+        rows, others = len(self.index), len(index)
+        if rows != others:
+            raise ValueError(f"{self._first} has {rows} rows and {role} has {others}: align them")
+        pairs = enumerate(zip(index, self.index, strict=True))
+        place = next((i for i, (one, other) in pairs if one is not other and one != other), 0)
         raise ValueError(
-            f"{what}: align them, for example with .reindex, or pass {role}.to_numpy() to go by "
-            "position"
+            f"the index of {role} is not that of {self._first}: row {place} is "
+            f"{_label(index, place)}, not {_label(self.index, place)}: align them, for example with "
+            f".reindex, or pass {role}.set_axis({self._first}.index) to go by position"
         )
 
     # ---- columns ------------------------------------------------------------------------------
@@ -119,19 +117,20 @@ class _Rows:
             return [self._named(role, n, _column(role, n, part)) for n, part in value.items()]
         if isinstance(value, pd.Series) and not self._has_rows(role, value):
             self._check_reference(role, value)
-            value = value.to_numpy()
+            column = _column(role, role, value)
+            entries = column.combine_chunks() if isinstance(column, pa.ChunkedArray) else column
+            return self._named(role, role, pa.FixedSizeListArray.from_arrays(entries, len(value)))
         if isinstance(value, pd.Series):
             label = role if value.name is None else value.name
             return self._named(role, label, _column(role, label, value))
         array = np.asarray(value)
         if array.dtype.kind not in "biuf":
             raise TypeError(f"{role} is of type {type(value).__name__}: pass a Series or numbers")
+        rows = len(self.index)
         if array.ndim == self._axes(role):
             array = array[None]  # the same beside every row
-        elif len(array) != len(self.index):
-            raise ValueError(
-                f"{self._first} has {len(self.index)} rows and {role} has {len(array)}"
-            )
+        elif len(array) != rows:
+            raise ValueError(f"{self._first} has {rows} rows and {role} has {len(array)}")
         return self._named(role, role, _lists(array))
 
     def _named(self, role: str, label: Any, column: Any) -> str:
@@ -157,17 +156,18 @@ class _Rows:
 
 def _check_columns(frames: Mapping[str, pd.DataFrame]) -> None:
     """Raise a ValueError if frames have a column of one name at different places."""
-    roles = list(frames)
-    for role in roles[1:]:
-        places = {label: place for place, label in enumerate(frames[roles[0]].columns)}
-        for place, label in enumerate(frames[role].columns):
-            if places.get(label, place) != place and not frames[role].columns.equals(
-                frames[roles[0]].columns
-            ):
-                raise ValueError(
-                    f"column {label!r} is number {place} of {role} and number {places[label]} of "
-                    f"{roles[0]}: bring them into one order"
-                )
+    first, one = next(iter(frames.items()), ("", None))
+    for role, other in frames.items():
+        if one is None or other.columns.equals(one.columns):
+            continue
+        places = {label: place for place, label in enumerate(one.columns)}
+        moved = [i for i, label in enumerate(other.columns) if places.get(label, i) != i]
+        if moved:
+            label = other.columns[moved[0]]
+            raise ValueError(
+                f"column {label!r} is number {moved[0]} of {role} and number {places[label]} of "
+                f"{first}: bring them into one order"
+            )
 
 
 def _rows_of_frame(frame: pd.DataFrame) -> Array | None:
@@ -305,9 +305,15 @@ def _call(measure: Measure, given: Sequence[Any], options: dict[str, Any]) -> An
 def _labelled(message: str, index: pd.Index) -> str:
     """Return a message that says which row it is with the label of that row, if it has another."""
     found = re.search(r"\brow (\d+)", message)
-    if found and (row := int(found[1])) < len(index) and index[row] != row:
-        return f"{message[: found.end()]}, index {index[row]!r}{message[found.end() :]}"
-    return message
+    if found is None or int(found[1]) >= len(index) or index.equals(pd.RangeIndex(len(index))):
+        return message
+    place = found.end()
+    return f"{message[:place]}, index {_label(index, int(found[1]))}{message[place:]}"
+
+
+def _label(index: pd.Index, place: int) -> str:
+    """Return how the label at a place is written."""
+    return repr(index[place : place + 1].tolist()[0])
 
 
 def _function(measure: Measure) -> Callable[..., Any]:

@@ -250,3 +250,14 @@ def test_without_packages(missing: str) -> None:
     words = [sys.executable, "-P", "-c", code]
     done = subprocess.run(words, capture_output=True, text=True, check=True)
     assert 'pip install "fastent-numpy[polars]"' in done.stdout
+
+
+def test_old_releases() -> None:
+    """One that would not ask for types is refused."""
+    code = (
+        "import polars; polars.__version__ = '1.32.3'\n"
+        "try:\n    import fastent.polars\nexcept ImportError as error:\n    print(error)"
+    )
+    words = [sys.executable, "-P", "-c", code]
+    done = subprocess.run(words, capture_output=True, text=True, check=True)
+    assert "needs Polars 1.33 or later: this is 1.32.3" in done.stdout
