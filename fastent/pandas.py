@@ -102,7 +102,7 @@ class _Rows:
         place = next((i for i, (one, other) in pairs if one is not other and one != other), 0)
         raise ValueError(
             f"the index of {role} is not that of {self._first}: row {place} is "
-            f"{_label(index, place)}, not {_label(self.index, place)}: align them, for example with "
+            f"{_label(index, place)}, not {_label(self.index, place)}: align them, for example by "
             f".reindex, or pass {role}.set_axis({self._first}.index) to go by position"
         )
 
@@ -111,9 +111,9 @@ class _Rows:
     def _add(self, role: str, value: Any) -> str | list[str]:
         """Take the columns of an operand, and return what they are called now."""
         if isinstance(value, pd.DataFrame):
-            rows = _rows_of_frame(value)
-            if rows is not None:
-                return self._named(role, role, _lists(rows))
+            block = _rows_of_frame(value)
+            if block is not None:
+                return self._named(role, role, _lists(block))
             return [self._named(role, n, _column(role, n, part)) for n, part in value.items()]
         if isinstance(value, pd.Series) and not self._has_rows(role, value):
             self._check_reference(role, value)
