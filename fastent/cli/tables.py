@@ -12,13 +12,13 @@ import numpy as np
 import pyarrow as pa
 
 from fastent.arrow import Scorer
-from fastent.cli.errors import DataError, UseError
+from fastent.cli.errors import DataError, UseError, with_options
 from fastent.cli.files import Format, format_of
 from fastent.cli.files.base import BLOCK_BYTES, COPIES, File, Reader, Settings, boundary
 from fastent.cli.files.stream import format_of_stream
 from fastent.cli.inputs import STREAM
 from fastent.cli.measures import Measure
-from fastent.cli.operands import Plan, Table, choose, explain_type, with_options
+from fastent.cli.operands import Plan, Table, choose, explain_type
 from fastent.cli.pipeline import read_ahead
 from fastent.cli.sink import Sink, summarised
 from fastent.cli.sizes import mebibytes
@@ -136,7 +136,8 @@ class _Opened:
         file = File(path)
         self._files.append(file)
         format = format_of_stream(file) if path == STREAM else format_of(path)
-        self._readers[name] = format.open(file, self._settings)
+        with boundary(path):
+            self._readers[name] = format.open(file, self._settings)
         self._is_csv = getattr(self, "_is_csv", False) or (name == "input" and format.name == "csv")
 
     # ---- planning -------------------------------------------------------------------------
@@ -228,9 +229,11 @@ class _Opened:
     def _rows_that_fit(self) -> int:
         """Return how many rows are read at a time; raise if memory is too small for one."""
         request, memory = self._request, self._request.memory
-        row_bytes = sum(reader.row_bytes() for reader in self._readers.values())
+        row_bytes = 0.0
         for name, reader in self._readers.items():
-            what, size = reader.largest()
+            with boundary(self._paths[name]):
+                row_bytes += reader.row_bytes()
+                what, size = reader.largest()
             if size > memory / 2:
                 raise UseError(
                     f"{self._paths[name]}: {what} needs {mebibytes(2 * size)}, more than --memory "
