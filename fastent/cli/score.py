@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Generator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import closing
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -92,20 +92,42 @@ class Result:
     measure: str
     name: str
     output: Path | None
-    statistics: Summary
+    rows: int
+    nan_rows: int
+    numbers: dict[str, Any]
     seconds: float
+
+    @classmethod
+    def of(
+        cls, summary: Summary, measure: str, name: str, output: Path | None, seconds: float
+    ) -> Result:
+        """Return what a summary says now."""
+        rows, nan_rows = summary.rows, summary.nan_rows
+        return cls(measure, name, output, rows, nan_rows, summary.as_dict(), seconds)
 
     def as_dict(self) -> dict[str, Any]:
         """Return the numbers under the names the summary shows them by."""
-        rows = self.statistics.rows
         return {
             "measure": self.measure,
             "input": self.name,
             "output": None if self.output is None else str(self.output),
-            **self.statistics.as_dict(),
+            **self.numbers,
             "seconds": self.seconds,
-            "rows_per_second": rows / self.seconds if self.seconds > 0 else math.nan,
+            "rows_per_second": self.rows / self.seconds if self.seconds > 0 else math.nan,
         }
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What came of one input: what is told of it, and what goes into the summary of all."""
+
+    results: list[Result]
+    summaries: dict[str, Summary]
+
+
+Advance = Callable[[int], None]
+Execute = Callable[[Request, "Sequence[Job]", Advance], Iterator[tuple[int, Outcome]]]
+"""Scores all inputs, and yields their places and outcomes as they are done."""
 
 
 @dataclass
@@ -177,43 +199,67 @@ def _job(request: Request, each: Input, output: Path | None) -> Job:
     return TableJob(request, each.path, output, format)
 
 
+def score_here(
+    request: Request, jobs: Sequence[Job], advance: Advance
+) -> Iterator[tuple[int, Outcome]]:
+    """Score one input after the other in this process."""
+    for place, job in enumerate(jobs):
+        begin = time.perf_counter()
+        for path in job.outputs:
+            path.parent.mkdir(parents=True, exist_ok=True)
+        summaries = new_summaries(request)
+        add_blocks(job.run(), summaries, advance)
+        yield place, settle(job, summaries, time.perf_counter() - begin)
+
+
+def add_blocks(
+    blocks: Generator[tuple[dict[str, Any], int], None, None],
+    summaries: dict[str, Summary],
+    advance: Advance,
+) -> None:
+    """Go through all blocks of a job."""
+    with closing(blocks):
+        for shown, rows in blocks:
+            for name, values in shown.items():
+                summaries[name].add(values)
+            advance(rows)
+
+
+def settle(job: Job, summaries: dict[str, Summary], seconds: float) -> Outcome:
+    """Return what came of a job that is done."""
+    results = [
+        Result.of(summary, name, str(job.path), job.output, seconds)
+        for name, summary in summaries.items()
+    ]
+    return Outcome(results, summaries)
+
+
 def run(
-    request: Request, work: Work, advance: Callable[[int], None]
+    request: Request, work: Work, advance: Advance, execute: Execute = score_here
 ) -> tuple[list[Result], list[Result]]:
     """Score every input; return the results of each, and those of all together.
 
     `advance` is called with the number of rows that were scored since the last call.
     """
-    jobs, done = work.jobs, 0
+    jobs = work.jobs
+    found: dict[int, list[Result]] = {}
+    overall = new_summaries(request)
+    begin = time.perf_counter()
     try:
         if work.ledger is not None:
             request.output.mkdir(parents=True, exist_ok=True)  # type: ignore[union-attr]
             work.ledger.begin(request.resume)
-        results: list[Result] = []
-        overall = {measure.name: _new_summary(request, measure) for measure in request.measures}
-        total = 0.0
-        for job in jobs:
-            begin = time.perf_counter()
-            own = overall
-            if len(jobs) > 1:
-                own = {measure.name: _new_summary(request, measure) for measure in request.measures}
-            for path in job.outputs:
-                path.parent.mkdir(parents=True, exist_ok=True)
-            with closing(job.run()) as blocks:
-                for shown, rows in blocks:
-                    for name, values in shown.items():
-                        own[name].add(values)
-                        if own is not overall:
-                            overall[name].add(values)
-                    advance(rows)
-            done += 1
-            seconds = time.perf_counter() - begin
-            total += seconds
-            for name, statistics in own.items():
-                results.append(Result(name, str(job.path), job.output, statistics, seconds))
+        for place, outcome in execute(request, jobs, advance):
+            found[place] = outcome.results
+            for name, summary in outcome.summaries.items():
+                overall[name].merge(summary)
     except KeyboardInterrupt:
-        raise InterruptedRunError(_told(done, len(jobs), request.output)) from None
-    return results, [Result(n, "overall", None, each, total) for n, each in overall.items()]
+        raise InterruptedRunError(_told(len(found), len(jobs), request.output)) from None
+    results = [result for place in sorted(found) for result in found[place]]
+    if len(jobs) == 1:
+        return results, [replace(each, name="overall", output=None) for each in results]
+    total = time.perf_counter() - begin
+    return results, [Result.of(each, n, "overall", None, total) for n, each in overall.items()]
 
 
 def _told(done: int, jobs: int, output: Path | None) -> str:
@@ -222,6 +268,11 @@ def _told(done: int, jobs: int, output: Path | None) -> str:
         return "interrupted"
     kept = "" if output is None else f" in {output}; --resume goes on"
     return f"interrupted: {done} of {jobs} files are done{kept}"
+
+
+def new_summaries(request: Request) -> dict[str, Summary]:
+    """Return summaries of no results yet, by the names of the measures."""
+    return {measure.name: _new_summary(request, measure) for measure in request.measures}
 
 
 def _new_summary(request: Request, measure: Measure) -> Summary:

@@ -55,7 +55,7 @@ def score_files(options: dict[str, Any], said: set[str]) -> None:
             report.print_json(_document(request, work.skipped, results, overall))
         elif not quiet:
             _print(measures, work.skipped, results, overall)
-    _tell_invalid(max((each.statistics.nan_rows for each in overall), default=0))
+    _tell_invalid(max((each.nan_rows for each in overall), default=0))
 
 
 def _print(
