@@ -8,9 +8,7 @@ import shutil
 import subprocess
 import sys
 import zipfile
-from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
@@ -21,11 +19,10 @@ pytest.importorskip("pyarrow")
 
 import pyarrow as pa
 import pyarrow.parquet as pq
-from file_cases import LABELS, P, check_failure, files_below, table, wide, write
+from cli_cases import Run, check_failure
+from file_cases import LABELS, P, files_below, table, wide, write
 
 from fastent.cli.files import base
-
-Run = Callable[..., Any]
 
 
 def cut(name: str, share: float = 0.6) -> None:

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 import fastent
 from fastent.cli import rows as blocks
-from fastent.cli.errors import DataError, UseError
+from fastent.cli.errors import DataError, UseError, with_options
 from fastent.cli.measures import Measure
 from fastent.cli.npy import NpyFile, NpyWriter
 from fastent.cli.rows import Rows, arrange
@@ -39,6 +39,17 @@ class ArrayJob:
         self.rows: int | None = self._rows.count
         self._turned = False
         self._outputs, self.output = self._name_outputs(output)
+        self._check_keywords()
+
+    def _check_keywords(self) -> None:
+        """Raise what a measure says of its options before any work: no row is to blame for it."""
+        for measure in self._measures:
+            try:
+                _caller(measure, self._request.keywords_of(measure))(*self._rows.none())
+            except TypeError:
+                pass  # of a dtype: that is the data's fault, and told with it
+            except ValueError as error:
+                raise UseError(f"{self.path}: {with_options(error)}") from error
 
     def _name_outputs(self, output: Path | None) -> tuple[dict[str, Path], Path | None]:
         """Return where each result goes, and what messages call all of them."""
@@ -218,7 +229,7 @@ def _find_row(
 
 def _explain(measure: Measure, path: Path, rows: Rows, row: int | None, error: ValueError) -> str:
     """Return the message for a row that was scored alone, so that its own count began at 0."""
-    message = " ".join(str(error).split()).replace("normalize=True", "--normalize")
+    message = with_options(error)
     for word, file in zip((measure.first, measure.second), rows.files, strict=False):
         # Who works with files knows the operand by its file.
         if message.startswith(f"{word}: "):

@@ -10,11 +10,10 @@ from typing import Any
 
 import click
 
-import fastent
 from fastent.cli.bench_command import bench
 from fastent.cli.errors import CommandError
 from fastent.cli.files import FORMATS
-from fastent.cli.measures import MEASURES
+from fastent.cli.measures import BIAS_CORRECTIONS, MEASURES
 from fastent.cli.report_command import report as report_command
 from fastent.cli.sizes import parse_memory
 
@@ -78,6 +77,13 @@ def _parse_log_floor(context: click.Context, option: click.Parameter, value: str
     return number
 
 
+def _parse_order(context: click.Context, option: click.Parameter, value: float | None) -> Any:
+    """Refuse what is below 0, and no number."""
+    if value is not None and not value >= 0:
+        raise click.BadParameter(f"{value:g} is less than 0, or no number.")
+    return value
+
+
 def _parse_memory(context: click.Context, option: click.Parameter, value: str) -> int:
     """Return the bytes of a size such as 256MiB."""
     try:
@@ -94,10 +100,15 @@ def _parse_memory(context: click.Context, option: click.Parameter, value: str) -
     invoke_without_command=True,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-@click.version_option(fastent.__version__, prog_name="fastent", message="%(prog)s %(version)s")
+@click.option("--version", is_flag=True, help="Show the version and exit.")
 @click.pass_context
-def command(context: click.Context) -> None:
+def command(context: click.Context, version: bool) -> None:
     """Score probabilities in files: entropy, cross entropy, KL divergence and more."""
+    if version:
+        import fastent
+
+        click.echo(f"fastent {fastent.__version__}")
+        context.exit()
     if context.invoked_subcommand is None:
         click.echo(context.get_help())
 
@@ -164,7 +175,21 @@ command.add_command(bench)
     help="The least a logarithm can be, in nats; none for exact.",
 )
 @click.option("--temperature", type=float, help="What logits are divided by; default 1.")
+@click.option("--alpha", type=float, callback=_parse_order, help="The order of a Renyi measure.")
+@click.option("--order", type=float, callback=_parse_order, help="The order of tsallis-entropy.")
 @click.option("--top", type=click.IntRange(min=0), help="How many of the largest.")
+@click.option("--ignore-index", type=int, help="The label of rows that count for nothing.")
+@click.option(
+    "--pseudocount",
+    type=float,
+    callback=_parse_order,
+    help="Added to every entry, of entropy before dividing by the sum.",
+)
+@click.option(
+    "--bias-correction",
+    type=click.Choice(BIAS_CORRECTIONS),
+    help="Of the entropy of counts.",
+)
 @click.option("--header/--no-header", default=None, help="Whether CSV begins with names.")
 @click.option("--threads", type=click.IntRange(min=1), help="Of the measures.")
 @click.option("--batch-rows", type=click.IntRange(min=1), help="Most rows to work on at a time.")

@@ -52,6 +52,10 @@ class Rows:
             for file, view in pairs:
                 file.release(view)
 
+    def none(self) -> tuple[NDArray[Any], ...]:
+        """Return the operands without any row."""
+        return tuple(operand[np.newaxis][:0] for operand in self.operands)
+
     def outer_axes(self, block: tuple[NDArray[Any], ...]) -> int:
         """Return how many axes of a block come before those of a row."""
         return block[-1].ndim - (self.operands[-1].ndim - len(self.shape))
@@ -97,7 +101,8 @@ def _are_labels(measure: Measure, files: tuple[NpyFile, ...]) -> bool:
     """Whether the first file holds class indices, where it may hold distributions too."""
     if measure.labels_last:
         return len(files) == 3
-    return measure.first == "labels" or files[0].array.ndim < files[1].array.ndim
+    of_class_1 = measure.second == "prob" and files[1].array.ndim == 1
+    return measure.first == "labels" or of_class_1 or files[0].array.ndim < files[1].array.ndim
 
 
 def _arrange_labels(files: tuple[NpyFile, ...], axis: int) -> tuple[list[NDArray[Any]], int]:

@@ -13,7 +13,24 @@ from fastent.cli.files import find_format
 from fastent.cli.measures import Measure, find_measure
 from fastent.cli.score import Request, Result, prepare, run
 
-_KEYWORDS = ("base", "normalize", "check", "log_floor", "temperature", "top")
+_KEYWORDS = (
+    "base",
+    "normalize",
+    "check",
+    "log_floor",
+    "temperature",
+    "alpha",
+    "order",
+    "top",
+    "ignore_index",
+    "pseudocount",
+    "bias_correction",
+)
+_MEANINGS = {
+    "top": "K: how many of the largest",
+    "alpha": "X: the order, 0 or more, or inf",
+    "order": "X: the order, 0 or more, or inf",
+}
 
 
 def score_files(options: dict[str, Any], said: set[str]) -> None:
@@ -113,8 +130,9 @@ def _check_options(measures: tuple[Measure, ...], said: set[str], options: dict[
             "--labels FILE and --with FILE: INPUT is one operand, so one of them will do"
         )
     for measure in measures:
-        if "top" in measure.options and "top" not in said:
-            raise UseError(f"{measure.name} needs --top K: how many of the largest")
+        for option in measure.needs:
+            if option not in said:
+                raise UseError(f"{measure.name} needs --{option} {_MEANINGS[option]}")
     if options["resume"] and options["output"] is None:
         raise UseError("--resume goes on with a folder: -o FOLDER says which")
     if options["append"] and options["output"] is None:

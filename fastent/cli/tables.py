@@ -12,13 +12,13 @@ import numpy as np
 import pyarrow as pa
 
 from fastent.arrow import Scorer
-from fastent.cli.errors import DataError, UseError
+from fastent.cli.errors import DataError, UseError, with_options
 from fastent.cli.files import Format, format_of
 from fastent.cli.files.base import BLOCK_BYTES, COPIES, File, Reader, Settings, boundary
 from fastent.cli.files.stream import format_of_stream
 from fastent.cli.inputs import STREAM
 from fastent.cli.measures import Measure
-from fastent.cli.operands import Plan, Table, choose, explain_type, with_options
+from fastent.cli.operands import Plan, Table, choose, explain_type
 from fastent.cli.pipeline import read_ahead
 from fastent.cli.sink import Sink, summarised
 from fastent.cli.sizes import mebibytes
