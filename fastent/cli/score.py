@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Generator, Iterator, Sequence
+from collections.abc import Callable, Generator, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -14,9 +14,10 @@ from fastent.cli.arrays import ArrayJob
 from fastent.cli.errors import InterruptedRunError, UseError
 from fastent.cli.fields import Comparison, FieldMeans
 from fastent.cli.files import FORMATS, Format, format_of
-from fastent.cli.inputs import STREAM, Input, check_file, find_inputs, find_outputs
+from fastent.cli.inputs import STREAM, check_file, find_inputs, find_outputs
 from fastent.cli.measures import Measure
 from fastent.cli.output import Ledger, refuse_overwriting
+from fastent.cli.parts import Part
 from fastent.cli.summary import Statistics, Summary
 
 DEFAULT_MEMORY = 256 << 20
@@ -76,13 +77,26 @@ class Job(Protocol):
     path: Path
     output: Path | None
     rows: int | None
+    target: Path | None
+    """Where the output goes as it was said; of several files in .npy the name they begin with."""
+    sources: Sequence[Path]
+    """Every file that will be read."""
 
     @property
     def outputs(self) -> Sequence[Path]:
         """Every file that will be written."""
 
-    def run(self) -> Generator[tuple[dict[str, Any], int], None, None]:
-        """Score and write; yield results by measure, for the summary, and the number of rows."""
+    def run(self, part: Part | None = None) -> Generator[tuple[dict[str, Any], int], None, None]:
+        """Score and write; yield results by measure, for the summary, and the number of rows.
+
+        The results of a part go to files of its own.
+        """
+
+    def parts(self, token: str) -> list[Part]:
+        """Return parts that can be scored apart; their files will carry the token."""
+
+    def assemble(self, parts: Sequence[Part]) -> Generator[int, None, None]:
+        """Write the outputs from those of all parts; yield numbers of rows on the way."""
 
 
 @dataclass(frozen=True)
@@ -126,7 +140,8 @@ class Outcome:
 
 
 Advance = Callable[[int], None]
-Execute = Callable[[Request, "Sequence[Job]", Advance], Iterator[tuple[int, Outcome]]]
+Outcomes = Generator[tuple[int, Outcome], None, None]
+Execute = Callable[[Request, "Sequence[Job]", Advance], Outcomes]
 """Scores all inputs, and yields their places and outcomes as they are done."""
 
 
@@ -165,7 +180,7 @@ def prepare(request: Request) -> Work:
     read += [path for path in (request.second,) if path is not None]
     read += [Path(request.labels)] if request.labels and Path(request.labels).is_file() else []
     for each, output in zip(inputs, outputs, strict=True):
-        job = _job(request, each, output)
+        job = make_job(request, each.path, output)
         for path in job.outputs:
             refuse_overwriting(path, read)
         done = ledger is not None and [ledger.is_done(path, each.path) for path in job.outputs]
@@ -176,32 +191,30 @@ def prepare(request: Request) -> Work:
     return Work(jobs, skipped, ledger)
 
 
-def _job(request: Request, each: Input, output: Path | None) -> Job:
+def make_job(request: Request, path: Path, output: Path | None) -> Job:
     """Return how an input is scored: arrays as they lie, or as a table."""
     format = request.format
     if format is None and output is not None and output != STREAM:
         format = format_of(output)
-    arrays = each.path.suffix.lower() == ".npy" and (format is None or format.name == "npy")
+    arrays = path.suffix.lower() == ".npy" and (format is None or format.name == "npy")
     plain = output != STREAM and not request.columns and not request.append
     files = [request.second, Path(request.labels) if request.labels else None]
-    others = all(path is None or path.suffix.lower() == ".npy" for path in files)
+    others = all(each is None or each.suffix.lower() == ".npy" for each in files)
     if arrays and plain and others:
-        return ArrayJob(request, each.path, output)
+        return ArrayJob(request, path, output)
     try:
         from fastent.cli.tables import TableJob
     except ImportError as error:
         raise UseError(
-            f'{each.path}: tables need the package pyarrow: pip install "fastent-numpy[arrow]"'
+            f'{path}: tables need the package pyarrow: pip install "fastent-numpy[arrow]"'
         ) from error
 
     if output == STREAM and format is None:
         format = FORMATS["csv"]
-    return TableJob(request, each.path, output, format)
+    return TableJob(request, path, output, format)
 
 
-def score_here(
-    request: Request, jobs: Sequence[Job], advance: Advance
-) -> Iterator[tuple[int, Outcome]]:
+def score_here(request: Request, jobs: Sequence[Job], advance: Advance) -> Outcomes:
     """Score one input after the other in this process."""
     for place, job in enumerate(jobs):
         begin = time.perf_counter()
@@ -249,10 +262,11 @@ def run(
         if work.ledger is not None:
             request.output.mkdir(parents=True, exist_ok=True)  # type: ignore[union-attr]
             work.ledger.begin(request.resume)
-        for place, outcome in execute(request, jobs, advance):
-            found[place] = outcome.results
-            for name, summary in outcome.summaries.items():
-                overall[name].merge(summary)
+        with closing(execute(request, jobs, advance)) as outcomes:
+            for place, outcome in outcomes:
+                found[place] = outcome.results
+                for name, summary in outcome.summaries.items():
+                    overall[name].merge(summary)
     except KeyboardInterrupt:
         raise InterruptedRunError(_told(len(found), len(jobs), request.output)) from None
     results = [result for place in sorted(found) for result in found[place]]

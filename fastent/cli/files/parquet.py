@@ -58,7 +58,8 @@ class Reader:
             count = metadata.row_group(group).num_rows
             if runs and runs[-1][1] < RUN_BATCHES * rows:
                 groups, before = runs[-1]
-                runs[-1] = ([*groups, group], before + count)
+                groups.append(group)
+                runs[-1] = (groups, before + count)
             else:
                 runs.append(([group], count))
         return runs
