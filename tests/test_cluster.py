@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import json
-import logging
 import os
 import shutil
 import subprocess
@@ -21,27 +19,16 @@ pytest.importorskip("rich")
 pytest.importorskip("pyarrow")
 pytest.importorskip("distributed")
 
-import distributed
 import pyarrow as pa
 import pyarrow.parquet as pq
 from cli_cases import Outcome, Run, check_failure
+from cluster_cases import LOCAL, Client, LocalCluster, numbers, take_outputs
 from file_cases import LABELS, P, Q, files_below, table, wide, write
 
 import fastent
 from fastent.cli import parts
 from fastent.cli import score as scores
 from fastent.cli.cluster import client as cluster_client
-
-# They have no types.
-LocalCluster: Any = distributed.LocalCluster
-Client: Any = distributed.Client
-LOCAL = {
-    "threads_per_worker": 1,
-    "processes": True,
-    "host": "127.0.0.1",
-    "scheduler_kwargs": {"dashboard": False, "dashboard_address": "127.0.0.1:0"},
-    "silence_logs": logging.CRITICAL,
-}
 
 
 @pytest.fixture(scope="module")
@@ -108,24 +95,6 @@ SAME: dict[str, tuple[Callable[[], None], str]] = {
     "elements": (write_arrays, "surprisal cube.npy -o out.npy"),
     "no output": (write_folder, "entropy in/*.parquet --columns p"),
 }
-
-
-def numbers(outcome: Outcome) -> Any:
-    """Return what ``--json`` says, but for the times."""
-    assert (outcome.code, outcome.err) == (0, ""), outcome
-    document = json.loads(outcome.out)
-    whole = document["overall"] if isinstance(document["overall"], list) else [document["overall"]]
-    for entry in [*document["inputs"], *whole]:
-        del entry["seconds"], entry["rows_per_second"]
-    return document
-
-
-def take_outputs() -> dict[str, bytes]:
-    """Return the bytes of all outputs, and remove them."""
-    found = {name: data for name, data in files_below(".").items() if "out" in name}
-    for name in found:
-        Path(name).unlink()
-    return found
 
 
 @pytest.mark.parametrize("name", SAME)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
+import signal
 import warnings
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
@@ -14,8 +16,8 @@ from fastent.cli.errors import DataError
 
 start_cluster: Any = LocalCluster  # whose methods have no types
 connect: Any = Client
-PATIENCE = 10
-"""Seconds that a scheduler has to answer, and to have a worker."""
+PATIENCE = 15
+"""Seconds that a scheduler has to answer, and to have a worker; once lost, to come back."""
 
 
 @contextmanager
@@ -25,15 +27,7 @@ def connected(scheduler: str | None, workers: int | None) -> Iterator[Any]:
         stack.enter_context(_silence())
         place: Any = scheduler
         if scheduler is None:
-            place = start_cluster(
-                n_workers=workers,
-                threads_per_worker=1,
-                processes=True,
-                host="127.0.0.1",
-                scheduler_kwargs={"dashboard": False, "dashboard_address": "127.0.0.1:0"},
-                silence_logs=logging.CRITICAL,
-            )
-            stack.callback(_closed, place)
+            place = stack.enter_context(_started(workers))
         try:
             client = connect(place, timeout=PATIENCE, set_as_default=False)
         except (OSError, ValueError) as error:
@@ -52,6 +46,33 @@ def connected(scheduler: str | None, workers: int | None) -> Iterator[Any]:
 
 
 @contextmanager
+def _started(workers: int | None) -> Iterator[Any]:
+    """Yield a cluster of processes here, which are gone afterwards, at once after a failure."""
+    with _without_interrupts():
+        cluster = start_cluster(
+            n_workers=workers,
+            threads_per_worker=1,
+            processes=True,
+            host="127.0.0.1",
+            scheduler_kwargs={"dashboard": False, "dashboard_address": "127.0.0.1:0"},
+            silence_logs=logging.CRITICAL,
+        )
+    try:
+        yield cluster
+    except BaseException:
+        with suppress(Exception):
+            cluster.sync(_kill_workers, cluster)
+        raise
+    finally:
+        _closed(cluster)
+
+
+async def _kill_workers(cluster: Any) -> None:
+    """End the processes, whatever they are at."""
+    await asyncio.gather(*(nanny.kill(timeout=0.1) for nanny in cluster.workers.values()))
+
+
+@contextmanager
 def _silence() -> Iterator[None]:
     """Keep Dask's log and warnings off the terminal: what matters is told in one line."""
     before = logging.root.manager.disable
@@ -62,6 +83,20 @@ def _silence() -> Iterator[None]:
             yield
     finally:
         logging.disable(before)
+
+
+@contextmanager
+def _without_interrupts() -> Iterator[None]:
+    """Keep Ctrl-C, which a terminal sends to all processes, from those that are started meanwhile.
+
+    The threads that start them now, or in place of one that died, have it blocked, and so have
+    they. This process gets it at the end.
+    """
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGINT])
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 def _closed(opened: Any) -> None:

@@ -27,9 +27,9 @@ Future = Any
 """Of distributed, whose methods have no types."""
 RETRIES = 2
 """How often a task that fails is tried again, elsewhere perhaps."""
-PATIENCE = 30.0
-"""Seconds that a lost scheduler, or the last worker, has to come back."""
-_TICK = 1.0
+PATIENCE = 60.0
+"""Seconds that the last worker has to come back."""
+_TICK = 0.5
 
 
 @dataclass
@@ -270,11 +270,10 @@ class Schedule:
 
     def _wait_for_scheduler(self) -> None:
         """Return when the scheduler is there again; raise if it does not come back."""
-        end = time.monotonic() + PATIENCE
-        while self._client.status != "running":
-            if self._client.status == "closed" or time.monotonic() > end:
-                raise self._lost("the connection is closed")
+        while self._client.status == "connecting":
             time.sleep(0.05)
+        if self._client.status != "running":
+            raise self._lost("its connection is closed")
 
     def _count_threads(self) -> None:
         """See how many threads there are to work; raise if there were none for long."""
