@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
+import concurrent.futures
 import time
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from concurrent.futures import CancelledError
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -30,6 +31,7 @@ RETRIES = 2
 PATIENCE = 60.0
 """Seconds that the last worker has to come back."""
 _TICK = 0.5
+_CANCELLED = (asyncio.CancelledError, concurrent.futures.CancelledError)
 
 
 @dataclass
@@ -199,7 +201,12 @@ class Schedule:
         if not self._running or time.monotonic() > self._counted_at + _TICK:
             self._count_threads()
         while not self._failures and len(self._running) < 2 * self._cores + 2:
-            task = next(tasks, None)
+            try:
+                task = next(tasks, None)
+            except CommandError as error:
+                # What was begun before it may have something to say first.
+                self._failures[self._numbers + 1] = error
+                return
             if task is None:
                 return
             try:
@@ -216,11 +223,11 @@ class Schedule:
                 return None
             try:
                 outcome: Outcome = future.result()
-            except CommandError as error:
+            except (OSError, *_CANCELLED) as error:
+                raise _LostError from error
+            except Exception as error:
                 self._fail(task, error)
                 return None
-            except (Exception, CancelledError) as error:
-                raise _LostError from error
             return self._ended_well(task, mine, outcome)
         if future.status == "error":
             self._fail(task, future.exception())
