@@ -8,6 +8,7 @@ import signal
 import warnings
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
+from multiprocessing import resource_tracker
 from typing import Any
 
 from distributed import Client, LocalCluster
@@ -69,7 +70,7 @@ def _started(workers: int | None) -> Iterator[Any]:
 
 async def _kill_workers(cluster: Any) -> None:
     """End the processes, whatever they are at."""
-    await asyncio.gather(*(nanny.kill(timeout=0.1) for nanny in cluster.workers.values()))
+    await asyncio.gather(*(nanny.close(timeout=0.1) for nanny in cluster.workers.values()))
 
 
 @contextmanager
@@ -92,6 +93,8 @@ def _without_interrupts() -> Iterator[None]:
     The threads that start them now, or in place of one that died, have it blocked, and so have
     they. This process gets it at the end.
     """
+    # Python's own helper of such processes: who first needs it has its signals unblocked by it.
+    resource_tracker.ensure_running()
     before = signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGINT])
     try:
         yield
