@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from cli_cases import Run, check_same, distributions, save
+from cli_cases import Run, check_failure, check_same, distributions, save
 
 import fastent
 
@@ -107,6 +107,14 @@ def test_options_of_counts(run: Run, words: str, keywords: dict[str, Any]) -> No
     assert run("score", name, "counts.npy", *options, "-o", "out.npy").code == 0
     function = getattr(fastent, name.replace("-", "_"))
     check_same("out.npy", function(counts, normalize=True, **keywords))
+
+
+def test_corrections_are_for_counts(run: Run) -> None:
+    """What an option needs is told before any work, in the words of the command line."""
+    save("p.npy", distributions(4, 3))
+    outcome = run("score", "entropy", "p.npy", "--pseudocount", 1, "-o", "out.npy")
+    check_failure(outcome, 1, "p.npy: --pseudocount", "needs --normalize")
+    assert not Path("out.npy").exists()
 
 
 def test_ignored_labels(run: Run) -> None:

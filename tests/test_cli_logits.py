@@ -69,7 +69,7 @@ FAILURES = [
     ("softmax-cross-entropy logits.npy", "--labels FILE their class indices"),
     ("softmax-cross-entropy logits.npy --labels labels.npy --with logits.npy", "one of them"),
     ("softmax-entropy logits.npy --labels labels.npy", "takes no --labels"),
-    ("softmax-entropy logits.npy --temperature 0", "temperature must be a positive number"),
+    ("softmax-entropy logits.npy --temperature 0", "it must be a positive number"),
     ("entropy prob.npy --temperature 2", "takes no --temperature"),
     ("softmax-cross-entropy logits.npy --labels logits.npy", "class indices"),
     ("softmax-cross-entropy logits.npy --labels labels.npy -o labels.npy", "labels.npy"),

@@ -230,7 +230,7 @@ FAILURES = [
     ("top-log-probs logits.npy --top 2 --labels labels.npy", 2, "takes no --labels"),
     ("softmax logits.npy --with logits.npy", 2, "takes no --with"),
     ("softmax logits.npy --base 2", 2, "takes no --base"),
-    ("softmax logits.npy --temperature 0", 1, "temperature must be a positive number"),
+    ("softmax logits.npy --temperature 0", 2, "it must be a positive number"),
     ("softmax cube.npy --axis 0 -o out.npy", 2, "cube.npy: has 3 axes, and results are written"),
     ("softmax logits.npy -o logits.npy", 2, "would overwrite"),
 ]

@@ -52,7 +52,7 @@ class ArrayJob:
             except TypeError:
                 pass  # of a dtype: that is the data's fault, and told with it
             except ValueError as error:
-                raise UseError(f"{self.path}: {with_options(error)}") from error
+                raise DataError(f"{self.path}: {with_options(error)}") from error
 
     def _name_outputs(self, output: Path | None) -> tuple[dict[str, Path], Path | None]:
         """Return where each result goes, and what messages call all of them."""

@@ -77,6 +77,13 @@ def _parse_log_floor(context: click.Context, option: click.Parameter, value: str
     return number
 
 
+def _parse_temperature(context: click.Context, option: click.Parameter, value: Any) -> Any:
+    """Refuse what is not above 0."""
+    if value is not None and not value > 0:
+        raise click.BadParameter(f"{value:g} is none; it must be a positive number.")
+    return value
+
+
 def _parse_order(context: click.Context, option: click.Parameter, value: float | None) -> Any:
     """Refuse what is below 0, and no number."""
     if value is not None and not value >= 0:
@@ -174,7 +181,12 @@ command.add_command(bench)
     callback=_parse_log_floor,
     help="The least a logarithm can be, in nats; none for exact.",
 )
-@click.option("--temperature", type=float, help="What logits are divided by; default 1.")
+@click.option(
+    "--temperature",
+    type=float,
+    callback=_parse_temperature,
+    help="What logits are divided by; default 1.",
+)
 @click.option("--alpha", type=float, callback=_parse_order, help="The order of a Renyi measure.")
 @click.option("--order", type=float, callback=_parse_order, help="The order of tsallis-entropy.")
 @click.option("--top", type=click.IntRange(min=0), help="How many of the largest.")

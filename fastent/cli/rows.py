@@ -66,7 +66,8 @@ class Rows:
 
     def none(self) -> tuple[NDArray[Any], ...]:
         """Return the operands without any row."""
-        return tuple(operand[np.newaxis][:0] for operand in self.operands)
+        operands = self.operands if self.shape else [each[np.newaxis] for each in self.operands]
+        return tuple(operand[:0] for operand in operands)
 
     def outer_axes(self, block: tuple[NDArray[Any], ...]) -> int:
         """Return how many axes of a block come before those of a row."""

@@ -179,7 +179,8 @@ class _Opened:
         file = File(path)
         self._files.append(file)
         format = format_of_stream(file) if path == STREAM else format_of(path)
-        self._readers[name] = format.open(file, self._settings)
+        with boundary(path):
+            self._readers[name] = format.open(file, self._settings)
         self._is_csv = getattr(self, "_is_csv", False) or (name == "input" and format.name == "csv")
 
     # ---- planning -------------------------------------------------------------------------
@@ -271,9 +272,11 @@ class _Opened:
     def _rows_that_fit(self) -> int:
         """Return how many rows are read at a time; raise if memory is too small for one."""
         request, memory = self._request, self._request.memory
-        row_bytes = sum(reader.row_bytes() for reader in self._readers.values())
+        row_bytes = 0.0
         for name, reader in self._readers.items():
-            what, size = reader.largest()
+            with boundary(self._paths[name]):
+                row_bytes += reader.row_bytes()
+                what, size = reader.largest()
             if size > memory / 2:
                 raise UseError(
                     f"{self._paths[name]}: {what} needs {mebibytes(2 * size)}, more than --memory "

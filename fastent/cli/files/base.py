@@ -128,6 +128,8 @@ def boundary(path: Path | str, kind: str = "") -> Iterator[None]:
         if error.errno is not None and error.strerror:
             raise DataError(f"{path}: {error.strerror}") from error
         raise DataError(f"{path}: {_unreadable(kind, error)}") from error
+    except UnicodeDecodeError as error:
+        raise DataError(f"{path}: its names are not UTF-8 ({error}): write it anew") from error
     except Exception as error:
         raise DataError(f"{path}: {_unreadable(kind, error)}") from error
 
