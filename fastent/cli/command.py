@@ -212,6 +212,8 @@ command.add_command(bench)
     show_default=True,
     help="What the work may take, beside the program itself.",
 )
+@click.option("--workers", type=click.IntRange(min=1), help="Processes of a cluster to start here.")
+@click.option("--scheduler", metavar="ADDRESS", help="Of a Dask cluster to do the work.")
 @click.option("--resume", is_flag=True, help="Skip inputs whose output in the folder is complete.")
 @click.option("--json", "as_json", is_flag=True, help="Print the summary as JSON.")
 @click.option("--quiet", is_flag=True, help="No progress bar, and no summary but with --json.")

@@ -21,6 +21,9 @@ COPIES = 16
 scored, waiting, written), and decoding one takes two or three times its size."""
 
 
+EVERY = slice(None)
+
+
 @dataclass(frozen=True)
 class Settings:
     """What readers are told of the command line."""
@@ -48,8 +51,15 @@ class Reader(Protocol):
     def largest(self) -> tuple[str, float]:
         """Return what has to be in memory as a whole, by its name, and its bytes."""
 
-    def batches(self, rows: int) -> Iterator[pa.RecordBatch]:
-        """Yield batches of at most so many rows."""
+    def stretches(self, rows: int) -> list[int]:
+        """Return how many rows there are in stretches that can be read by themselves.
+
+        No batch of at most `rows` rows goes beyond its stretch. Empty if there is no way into the
+        middle of the file.
+        """
+
+    def batches(self, rows: int, stretches: slice = EVERY) -> Iterator[pa.RecordBatch]:
+        """Yield batches of at most so many rows, of all stretches or some."""
 
     def close(self) -> None:
         """Close the file."""
