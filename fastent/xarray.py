@@ -113,17 +113,14 @@ def _of_data_arrays(name: str) -> Callable[..., Any]:
 
 
 def _signature(measure: Measure) -> inspect.Signature:
-    """Return the parameters of the measure, with `dim` among its keywords."""
-    own = inspect.signature(measure.function).parameters
-    first = [own[name].replace(annotation=Any) for name in own if own[name].kind is _POSITIONAL]
-    rest = [own[name] for name in own if name in measure.options and own[name] not in first]
-    rest = [each for each in rest if each.name not in measure.needed]
-    if not measure.elementwise:
-        rest = [inspect.Parameter("dim", inspect.Parameter.KEYWORD_ONLY), *rest]
-    return inspect.Signature([*first, *rest])
+    """Return the parameters of the measure, with `dim` first among its keywords."""
+    own = inspect.signature(measure.function).parameters.values()
+    kind = inspect.Parameter.KEYWORD_ONLY
+    first = [each.replace(annotation=Any) for each in own if each.kind is not kind]
+    rest = [each for each in own if each.kind is kind and each.name in measure.options]
+    dim = [] if measure.elementwise else [inspect.Parameter("dim", kind)]
+    return inspect.Signature([*first, *dim, *rest])
 
-
-_POSITIONAL = inspect.Parameter.POSITIONAL_OR_KEYWORD
 
 DOCSTRING = """{summary}
 
