@@ -12,7 +12,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 from typing import IO, Any
-from uuid import uuid4
 
 from fastent.cli.errors import DataError, UseError
 
@@ -31,7 +30,7 @@ class Mark:
     @classmethod
     def beside(cls, output: Path) -> Mark:
         """Return a mark for a run that writes `output`, a file or a folder."""
-        token = f"r{uuid4().hex[:8]}"
+        token = f"r{os.urandom(4).hex()}"
         folder = output if output.is_dir() else output.parent
         return cls(folder / f".{output.name}.fastent-{token}.run.tmp", token)
 
@@ -56,7 +55,7 @@ class Output:
         # Through a symbolic link, to the file it stands for.
         self._path = Path(os.path.realpath(path))
         self._mark = MARK.get()
-        tag = os.getpid() if self._mark is None else f"{self._mark.token}.{uuid4().hex[:8]}"
+        tag = os.getpid() if self._mark is None else f"{self._mark.token}.{os.urandom(4).hex()}"
         self._temporary = self._path.with_name(f".{self._path.name}.fastent-{tag}.tmp")
         self._file: IO[bytes] | None = None
 

@@ -69,6 +69,7 @@ class ExactSum:
 
     def exact(self) -> Fraction:
         """Return the sum of the finite numbers."""
+        self._parts = _shortened(self._parts)
         return sum(map(Fraction, self._parts), Fraction())
 
     def _extend(self, parts: list[float]) -> None:
