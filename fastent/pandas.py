@@ -51,7 +51,7 @@ if TYPE_CHECKING:
 
 
 class _Rows:
-    """The rows of all operands, as Arrow columns of different names."""
+    """The rows of all operands, of one index: as arrays, or as columns of Arrow."""
 
     def __init__(self, measure: Measure, operands: Mapping[str, Any]) -> None:
         self._measure, self._operands = measure, operands
@@ -64,22 +64,73 @@ class _Rows:
             self._check_index(role, value.index)
         self.frames = {r: v for r, v in operands.items() if isinstance(v, pd.DataFrame)}
         _check_columns(self.frames)
-        self.columns: dict[str, pa.ChunkedArray] = {}
-        self.wanted = {role: self._add(role, value) for role, value in operands.items()}
+        for role, value in operands.items():
+            if isinstance(value, pd.Series) and role not in held:
+                self._check_reference(role, value)
 
     def dtypes(self) -> set[Any]:
-        """Return what pandas calls the types of its columns."""
+        """Return what pandas calls the types of the operands."""
         series = {value.dtype for value in self._operands.values() if isinstance(value, pd.Series)}
         return series.union(*(frame.dtypes for frame in self.frames.values()))
+
+    def arrays(self) -> dict[str, Array] | None:
+        """Return the operands as arrays if NumPy holds all, of views of what is in one piece."""
+        found = {role: _plain(value) for role, value in self._operands.items()}
+        arrays = {role: array for role, array in found.items() if array is not None}
+        if len(arrays) < len(found):
+            return None
+        for role, array in arrays.items():
+            if not self._is_row_by_row(role, array):
+                arrays[role] = np.broadcast_to(array, (len(self.index), *array.shape))
+        return arrays
+
+    def columns(self) -> tuple[dict[str, pa.ChunkedArray], dict[str, Any]]:
+        """Return the operands as columns of different names, and the names of each operand's."""
+        columns: dict[str, pa.ChunkedArray] = {}
+        wanted: dict[str, Any] = {}
+        for role, value in self._operands.items():
+            names = []
+            for label, column in self._parts(role, value):
+                names.append(_unlike(columns, role, label))
+                chunks = isinstance(column, pa.ChunkedArray)
+                columns[names[-1]] = column if chunks else pa.chunked_array([column])
+            wanted[role] = names if isinstance(value, pd.DataFrame) else names[0]
+        return columns, wanted
+
+    def names(self) -> dict[str, str]:
+        """Return what each operand is called as a whole."""
+        names: dict[str, str] = {}
+        for role, value in self._operands.items():
+            label = value.name if isinstance(value, pd.Series) else None
+            names[role] = _unlike(names.values(), role, role if label is None else label)
+        return names
+
+    def _parts(self, role: str, value: Any) -> list[tuple[Any, Any]]:
+        """Return the columns of an operand, with their labels."""
+        if isinstance(value, pd.DataFrame):
+            return [(label, _column(role, label, part)) for label, part in value.items()]
+        if isinstance(value, pd.Series):
+            label = role if value.name is None else value.name
+            column = _column(role, label, value)
+            if not self._has_rows(role, value):  # one distribution
+                whole = column.combine_chunks() if isinstance(column, pa.ChunkedArray) else column
+                column = pa.FixedSizeListArray.from_arrays(whole, len(value))
+            return [(label, column)]
+        array = np.asarray(value)
+        if not _is_plain(array.dtype):
+            raise TypeError(f"{role} is of type {type(value).__name__}: pass a Series or numbers")
+        return [(role, _lists(array if self._is_row_by_row(role, array) else array[None]))]
+
+    def _axes(self, role: str) -> int:
+        return self._measure.axes(role) if role in self._measure.operands else 0
+
+    # ---- checks -------------------------------------------------------------------------------
 
     def _has_rows(self, role: str, value: Any) -> bool:
         """Whether this is an object of pandas with a row, or a number, for each result."""
         if isinstance(value, pd.Series):
             return self._axes(role) == 0 or not _is_number(value.dtype)
         return isinstance(value, pd.DataFrame)
-
-    def _axes(self, role: str) -> int:
-        return self._measure.axes(role) if role in self._measure.operands else 0
 
     def _none_has_rows(self) -> str:
         name = self._measure.name
@@ -95,55 +146,26 @@ class _Rows:
         """Raise a ValueError unless an operand has the index of the first."""
         if index is self.index or index.equals(self.index):
             return
-        if len(index) != len(self.index):
-            what = f"{self._first} has {len(self.index)} rows and {role} has {len(index)}"
-        else:
-            place = int(np.argmin(index == self.index))
-            what = (
-                f"the index of {role} is not that of {self._first}: row {place} is "
-                f"{index[place]!r}, not {self.index[place]!r}"
-            )
+        rows, others = len(self.index), len(index)
+        if rows != others:
+            raise ValueError(f"{self._first} has {rows} rows and {role} has {others}: align them")
+        pairs = enumerate(zip(index, self.index, strict=True))
+        place = next((i for i, (one, other) in pairs if one is not other and one != other), 0)
         raise ValueError(
-            f"{what}: align them, for example with .reindex, or pass {role}.to_numpy() to go by "
-            "position"
+            f"the index of {role} is not that of {self._first}: row {place} is "
+            f"{_label(index, place)}, not {_label(self.index, place)}: align them, for example by "
+            f".reindex, or pass {role}.set_axis({self._first}.index) to go by position"
         )
 
-    # ---- columns ------------------------------------------------------------------------------
-
-    def _add(self, role: str, value: Any) -> str | list[str]:
-        """Take the columns of an operand, and return what they are called now."""
-        if isinstance(value, pd.DataFrame):
-            rows = _rows_of_frame(value)
-            if rows is not None:
-                return self._named(role, role, _lists(rows))
-            return [self._named(role, n, _column(role, n, part)) for n, part in value.items()]
-        if isinstance(value, pd.Series) and not self._has_rows(role, value):
-            self._check_reference(role, value)
-            value = value.to_numpy()
-        if isinstance(value, pd.Series):
-            label = role if value.name is None else value.name
-            return self._named(role, label, _column(role, label, value))
-        array = np.asarray(value)
-        if array.dtype.kind not in "biuf":
-            raise TypeError(f"{role} is of type {type(value).__name__}: pass a Series or numbers")
-        if array.ndim == self._axes(role):
-            array = array[None]  # the same beside every row
-        elif len(array) != len(self.index):
+    def _is_row_by_row(self, role: str, array: Array) -> bool:
+        """Whether an array has a row for each of the others', and not one beside all of them."""
+        if array.ndim == self._axes(role) and not self._has_rows(role, self._operands[role]):
+            return False
+        if len(array) != len(self.index):
             raise ValueError(
                 f"{self._first} has {len(self.index)} rows and {role} has {len(array)}"
             )
-        return self._named(role, role, _lists(array))
-
-    def _named(self, role: str, label: Any, column: Any) -> str:
-        """Take a column, and return a name that no other has."""
-        name = str(label)
-        if name in self.columns:
-            name = f"{role}.{name}"
-        while name in self.columns:
-            name += "'"
-        chunks = isinstance(column, pa.ChunkedArray)
-        self.columns[name] = column if chunks else pa.chunked_array([column])
-        return name
+        return True
 
     def _check_reference(self, role: str, series: pd.Series) -> None:
         """Raise a ValueError unless a distribution goes with the columns of the frames."""
@@ -157,29 +179,54 @@ class _Rows:
 
 def _check_columns(frames: Mapping[str, pd.DataFrame]) -> None:
     """Raise a ValueError if frames have a column of one name at different places."""
-    roles = list(frames)
-    for role in roles[1:]:
-        places = {label: place for place, label in enumerate(frames[roles[0]].columns)}
-        for place, label in enumerate(frames[role].columns):
-            if places.get(label, place) != place and not frames[role].columns.equals(
-                frames[roles[0]].columns
-            ):
-                raise ValueError(
-                    f"column {label!r} is number {place} of {role} and number {places[label]} of "
-                    f"{roles[0]}: bring them into one order"
-                )
+    first, one = next(iter(frames.items()), ("", None))
+    for role, other in frames.items():
+        if one is None or other.columns.equals(one.columns):
+            continue
+        places = {label: place for place, label in enumerate(one.columns)}
+        moved = [i for i, label in enumerate(other.columns) if places.get(label, i) != i]
+        if moved:
+            label = other.columns[moved[0]]
+            raise ValueError(
+                f"column {label!r} is number {moved[0]} of {role} and number {places[label]} of "
+                f"{first}: bring them into one order"
+            )
 
 
-def _rows_of_frame(frame: pd.DataFrame) -> Array | None:
-    """Return the rows of a frame that lie one after the other in memory, where they lie."""
-    dtypes = set(frame.dtypes)
-    dtype = dtypes.pop() if len(dtypes) == 1 else None
-    if not isinstance(dtype, np.dtype) or dtype.kind not in "biuf":
-        return None
-    if frame.iloc[:, 0].to_numpy().flags.c_contiguous:
-        return None
-    rows: Array = frame.to_numpy()
-    return rows if rows.flags.c_contiguous else None
+# ---- operands ---------------------------------------------------------------------------------
+
+
+def _unlike(names: Collection[str], role: str, label: Any) -> str:
+    """Return a label as a name that no other has."""
+    name = str(label)
+    if name in names:
+        name = f"{role}.{name}"
+    while name in names:
+        name += "'"
+    return name
+
+
+def _plain(value: Any) -> Array | None:
+    """Return an operand as an array, if it is of numbers that NumPy holds."""
+    if isinstance(value, pd.DataFrame):
+        dtypes = set(value.dtypes)
+        dtype = dtypes.pop() if len(dtypes) == 1 else None
+    else:
+        dtype = value.dtype if isinstance(value, pd.Series) else np.asarray(value).dtype
+    return np.asarray(value) if _is_plain(dtype) else None
+
+
+def _is_plain(dtype: Any) -> bool:
+    """Whether this is one of NumPy's dtypes of numbers, of those that Arrow has too."""
+    return isinstance(dtype, np.dtype) and dtype.kind in "biuf" and dtype.itemsize <= 8
+
+
+def _type(array: Array) -> pa.DataType:
+    """Return the type that the rows of an array would have as a column."""
+    type = pa.from_numpy_dtype(array.dtype.newbyteorder("="))
+    for size in reversed(array.shape[1:]):
+        type = pa.list_(type, size)
+    return type
 
 
 def _lists(rows: Array) -> pa.Array:
@@ -241,23 +288,34 @@ def _is_list(type: pa.DataType) -> bool:
     return bool(pa.types.is_list(type) or pa.types.is_fixed_size_list(type))
 
 
-def _results(measure: Measure, rows: _Rows, table: pa.Table) -> Any:
+def _results(measure: Measure, rows: _Rows, found: Mapping[str, Any]) -> Any:
     """Return results as pandas has them: a Series, a DataFrame, or several of both."""
-    types = _types(rows.dtypes())
     labels = list(rows.frames.values())[-1].columns if rows.frames and measure.spreads else None
+    types = _types(rows.dtypes())
     parts = []
-    for name in table.schema.names:
-        column = table[name]
-        if labels is not None and pa.types.is_fixed_size_list(column.type):
-            part = _unfolded(column).to_pandas(types_mapper=types).set_axis(labels, axis=1)
+    for name, part in found.items():
+        if isinstance(part, np.ndarray):
+            parts.append(_of_array(name, part, labels, rows.index))
+        elif labels is not None and pa.types.is_fixed_size_list(part.type):
+            frame = _unfolded(part).to_pandas(types_mapper=types)
+            parts.append(frame.set_axis(labels, axis=1).set_axis(rows.index))
         else:
-            part = _writable(column.to_pandas(types_mapper=types).rename(name))
-        parts.append(part.set_axis(rows.index))
+            series = _writable(part.to_pandas(types_mapper=types).rename(name))
+            parts.append(series.set_axis(rows.index))
     if len(parts) == 1:
         return parts[0]
     if all(isinstance(part, pd.Series) for part in parts):
         return pd.concat(parts, axis=1)
     return tuple(parts)
+
+
+def _of_array(name: str, array: Array, labels: pd.Index | None, index: pd.Index) -> Any:
+    """Return results that are an array, as what they lie in."""
+    if array.ndim == 1:
+        return pd.Series(array, index, name=name, copy=False)
+    if labels is None:
+        return pd.Series(pd.arrays.ArrowExtensionArray(_lists(array)), index, name=name)
+    return pd.DataFrame(array, index, labels, copy=False)
 
 
 def _writable(series: pd.Series) -> pd.Series:
@@ -290,24 +348,37 @@ def _call(measure: Measure, given: Sequence[Any], options: dict[str, Any]) -> An
             operands[name] = options.pop(name)
     rows = _Rows(measure, {role: value for role, value in operands.items() if value is not None})
 
-    def labelled(message: str) -> str:
-        return _labelled(message, rows.index)
+    def plan(types: Mapping[str, pa.DataType], wanted: Mapping[str, Any]) -> Scorer:
+        named = dict(wanted)
+        columns = [named.pop(role, None) for role in measure.operands]
+        schema = pa.schema(list(types.items()))
+        return Scorer(schema, measure.name, *columns, **named, **options)
 
-    with speaking(WORDS, labelled):
-        schema = pa.schema([(name, column.type) for name, column in rows.columns.items()])
-        named: dict[str, Any] = dict(rows.wanted)
-        wanted = [named.pop(role, None) for role in measure.operands]
-        scorer = Scorer(schema, measure.name, *wanted, **named, **options)
-        table = score_columns(scorer, rows.columns, len(rows.index))
-    return _results(measure, rows, table)
+    with speaking(WORDS, lambda message: _labelled(message, rows.index)):
+        arrays = rows.arrays()
+        if arrays is not None:
+            names = rows.names()
+            scorer = plan({names[role]: _type(array) for role, array in arrays.items()}, names)
+            found = scorer.score_arrays(arrays)
+        else:
+            columns, wanted = rows.columns()
+            scorer = plan({name: column.type for name, column in columns.items()}, wanted)
+            found = score_columns(scorer, columns, len(rows.index)).columns
+    return _results(measure, rows, dict(zip(scorer.schema.names, found, strict=True)))
 
 
 def _labelled(message: str, index: pd.Index) -> str:
     """Return a message that says which row it is with the label of that row, if it has another."""
     found = re.search(r"\brow (\d+)", message)
-    if found and (row := int(found[1])) < len(index) and index[row] != row:
-        return f"{message[: found.end()]}, index {index[row]!r}{message[found.end() :]}"
-    return message
+    if found is None or int(found[1]) >= len(index) or index.equals(pd.RangeIndex(len(index))):
+        return message
+    place = found.end()
+    return f"{message[:place]}, index {_label(index, int(found[1]))}{message[place:]}"
+
+
+def _label(index: pd.Index, place: int) -> str:
+    """Return how the label at a place is written."""
+    return repr(index[place : place + 1].tolist()[0])
 
 
 def _function(measure: Measure) -> Callable[..., Any]:

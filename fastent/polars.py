@@ -6,6 +6,7 @@ that of `fastent.arrow.score`. The packages polars and pyarrow come with the ext
 """
 
 import re
+import threading
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
@@ -106,8 +107,10 @@ class _Call:
             rows = max(map(len, series))
             return re.sub(r"\brow (\d+)", rf"row \1 of a batch of {rows}", message, count=1)
 
+        # in the thread that asks, the engine does nothing else meanwhile
+        alone = threading.get_ident() != threading.main_thread().ident
         with speaking({}, place), np.errstate(**self._errors):
-            return self.of(series, alone=True)
+            return self.of(series, alone)
 
     def of(self, series: Sequence[pl.Series], alone: bool = False) -> pl.Series:
         """Return the measure of these operands, and options that are columns."""

@@ -137,6 +137,7 @@ def fuzz(seconds: float, seed: int, folder: Path) -> tuple[int, Counter[str]]:
             ours, theirs = context.Pipe()
             process = context.Process(target=child, args=(theirs, str(folder)), daemon=True)
             process.start()
+            theirs.close()  # or its end would not be seen
         suffix, other = rng.choice(SUFFIXES, 2)
         data = bytearray(good[suffix])
         for _ in range(int(rng.integers(1, 5))):
@@ -150,7 +151,7 @@ def fuzz(seconds: float, seed: int, folder: Path) -> tuple[int, Counter[str]]:
             ours.send(path.name)
             told = ours.recv() if ours.poll(PATIENCE) else "hangs"
         except (EOFError, ConnectionError):
-            process.join()
+            process.join(PATIENCE)
             told = f"dies with {process.exitcode}"
         if told.startswith(("hangs", "dies")):
             process.kill()

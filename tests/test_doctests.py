@@ -18,9 +18,11 @@ MODULES = sorted(
     {getattr(getattr(fastent, name), "__module__", "fastent") for name in fastent.__all__}
     | set(DROP_INS)
 )
-DOCS = sorted((Path(__file__).resolve().parents[1] / "docs").glob("*.md"))
+ROOT = Path(__file__).resolve().parents[1]
+DOCS = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
 PAGES = [page for page in DOCS if ">>>" in page.read_text(encoding="utf-8")]
 NEEDED = {
+    "README.md": ["polars", "duckdb", "pandas", "xarray", "pyarrow"],
     "arrow.md": ["pyarrow"],
     "duckdb.md": ["duckdb", "pyarrow"],
     "pandas.md": ["pandas", "pyarrow"],

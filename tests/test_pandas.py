@@ -95,6 +95,9 @@ def test_arrays_beside_frames() -> None:
     assert_same(
         door.kl_divergence(FRAME, FRAME.mean()), fe.kl_divergence(P, FRAME.mean().to_numpy())
     )
+    for hold in (arrow_backed, nullable):
+        one = pd.Series(P[0], FRAME.columns).astype(hold(P[:, 0]).dtype)
+        assert_same(door.js_distance(hold(P), one), fe.js_distance(P, P[0]))
     assert_same(door.log_loss(LABELS, FRAME), fe.log_loss(LABELS, P))
     assert_same(door.log_loss(LABELS.tolist(), FRAME), fe.log_loss(LABELS, P))
     assert_same(
@@ -122,6 +125,13 @@ def test_an_index_that_differs() -> None:
         door.entropy(FRAME, weight=pd.Series(WEIGHT))
     with pytest.raises(ValueError, match="p has 37 rows and q has 5"):
         door.kl_divergence(FRAME, Q[:5])
+    with pytest.raises(ValueError, match=r"or pass q.set_axis\(p.index\) to go by position"):
+        door.kl_divergence(FRAME, OTHER.reset_index(drop=True))
+    got = door.kl_divergence(FRAME, OTHER.reset_index(drop=True).set_axis(INDEX))
+    assert_same(got, fe.kl_divergence(P, Q))
+    levels = pd.MultiIndex.from_arrays([np.arange(ROWS), np.arange(ROWS)])
+    with pytest.raises(ValueError, match=r"row 0 is \(0, 0\), not 'row 0'"):
+        door.kl_divergence(FRAME, OTHER.set_axis(levels))
     got = door.kl_divergence(FRAME, OTHER[::-1].reindex(INDEX))
     assert_same(got, fe.kl_divergence(P, Q))
 

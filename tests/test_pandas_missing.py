@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
 from typing import Any
@@ -170,6 +171,22 @@ def test_errors(make: Any, error: type[Exception], message: str) -> None:
     """They say what, where, and what to do."""
     with pytest.raises(error, match=message):
         make()
+
+
+def test_rows_are_named_in_errors() -> None:
+    """By their label, of whatever kind, beside their place."""
+    bad = (FRAME * 2).reset_index(drop=True)
+    for index, words in (
+        (bad.index, "row 0 (p,"),
+        (pd.Index([pd.NA, *range(1, ROWS)]), "row 0, index <NA> (p,"),
+        (
+            pd.date_range("2026-01-01", periods=ROWS),
+            "row 0, index Timestamp('2026-01-01 00:00:00')",
+        ),
+        (pd.MultiIndex.from_product([["a"], range(ROWS)]), "row 0, index ('a', 0) (p,"),
+    ):
+        with pytest.raises(ValueError, match=re.escape(words)):
+            door.entropy(bad.set_axis(index), check=True)
 
 
 def test_warnings() -> None:

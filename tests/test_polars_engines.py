@@ -88,7 +88,10 @@ def test_streams(big: Any, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("engine", ENGINES)
 def test_our_threads_stand_back(big: Any, engine: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A measure is called with less at a time than would be shared out; the bits are the same."""
+    """In those of an engine a measure is called with less at a time than would be shared out.
+
+    The bits are the same.
+    """
     from fastent.arrow import Scorer
 
     sizes: list[int] = []
@@ -99,19 +102,20 @@ def test_our_threads_stand_back(big: Any, engine: str, monkeypatch: pytest.Monke
         return call(self, operands)
 
     monkeypatch.setattr(Scorer, "_call", spy)
-    frame = pl.concat([big.select("p", pl.col("p").arr.to_list().alias("l"))] * 2)
-    p = frame["p"].to_numpy()
-    for expression, want, most in (
-        (pl.col("p").fastent.entropy(), fe.entropy(p), 2 << 20),
-        (pl.col("l").fastent.entropy(), fe.entropy(p), 2 << 20),
-        (pl.col("p").fastent.softmax(), fe.softmax(p), 1 << 18),
-        (pl.col("l").fastent.surprisal(), fe.surprisal(p), 1 << 18),
-    ):
-        sizes.clear()
-        got = frame.lazy().select(expression).collect(engine=engine).to_series()
-        assert_same(got, want)
-        assert max(sizes) < most
-        assert sum(sizes) == p.nbytes
+    frame = pl.concat([big.select("p", "q", l=pl.col("q").arr.to_list())] * 2)
+    p, q = frame["p"].to_numpy(), frame["q"].to_numpy()
+    for name, most in (("entropy", 2 << 20), ("softmax", 1 << 18), ("surprisal", 1 << 18)):
+        for other in ("q", "l"):
+            sizes.clear()
+            both = [getattr(pl.col(column).fastent, name)() for column in ("p", other)]
+            got = frame.lazy().select(both).collect(engine=engine)
+            assert_same(got["p"], getattr(fe, name)(p))
+            assert_same(got[other], getattr(fe, name)(q))
+            assert max(sizes) < most
+            assert sum(sizes) == p.nbytes + q.nbytes
+    sizes.clear()
+    big.select(pl.col("p").fastent.entropy())
+    assert max(sizes) == p.nbytes / 2  # alone in a frame, it is computed where it is asked for
     sizes.clear()
     assert_same(big["p"].fastent.entropy(), fe.entropy(p[: len(big)]))
     assert max(sizes) == p.nbytes / 2  # of a series, all at once: nobody else's threads are there
@@ -250,3 +254,14 @@ def test_without_packages(missing: str) -> None:
     words = [sys.executable, "-P", "-c", code]
     done = subprocess.run(words, capture_output=True, text=True, check=True)
     assert 'pip install "fastent-numpy[polars]"' in done.stdout
+
+
+def test_old_releases() -> None:
+    """One that would not ask for types is refused."""
+    code = (
+        "import polars; polars.__version__ = '1.32.3'\n"
+        "try:\n    import fastent.polars\nexcept ImportError as error:\n    print(error)"
+    )
+    words = [sys.executable, "-P", "-c", code]
+    done = subprocess.run(words, capture_output=True, text=True, check=True)
+    assert "needs Polars 1.33 or later: this is 1.32.3" in done.stdout

@@ -125,6 +125,10 @@ class Scorer:
         arrays = [filling.finish(mask) for filling in fillings]
         return pa.RecordBatch.from_arrays(arrays, schema=self.schema)
 
+    def score_arrays(self, operands: Mapping[str, Array]) -> list[Array]:
+        """Return the results, one array for each, of operands that are arrays of rows already."""
+        return self._of_block(dict(operands), None, 0)[0]
+
     def _present(self, groups: Sequence[Sequence[pa.Array]]) -> Array | None:
         """Return which rows have a result: none of their operands is null. None if all have."""
         mask: Array | None = None
