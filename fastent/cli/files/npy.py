@@ -15,7 +15,7 @@ import numpy as np
 import pyarrow as pa
 from numpy.lib import format as npy_format
 
-from fastent.arrow._bits import numbers
+from fastent.arrow._bits import dtype_of, numbers
 from fastent.arrow._results import of_numbers
 from fastent.cli.errors import DataError, UseError
 from fastent.cli.files.base import EVERY, File, Settings, boundary
@@ -245,7 +245,7 @@ class _Spools:
         while pa.types.is_fixed_size_list(type):
             shape.append(type.list_size)
             type = type.value_type
-        dtype = np.dtype(np.bool_ if pa.types.is_boolean(type) else type.to_pandas_dtype())
+        dtype = dtype_of(type)
         header = {
             "descr": npy_format.dtype_to_descr(dtype),
             "fortran_order": False,
