@@ -49,7 +49,7 @@ def test_groups(engine: str) -> None:
 def test_operands_of_groups(engine: str) -> None:
     """One that is reduced within its group stands beside the rows of that group and no other."""
     p, q = pl.col("p"), pl.col("q")
-    found = {
+    found: dict[str, Any] = {
         "first": (p.fastent.kl_divergence(q.first()), lambda m: fe.kl_divergence(P[m], Q[m][0])),
         "beside": (p.first().fastent.kl_divergence(q), lambda m: fe.kl_divergence(P[m][0], Q[m])),
         "turned": (
