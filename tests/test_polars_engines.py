@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from arrow_cases import ROWS, WEIGHT, P, Q, pa
+from arrow_cases import LABELS, ROWS, WEIGHT, P, Q, pa
 from polars_cases import ENGINES, WIDE, assert_same, pl
 
 import fastent as fe
@@ -43,6 +43,35 @@ def test_groups(engine: str) -> None:
     over = WIDE.lazy().select(pl.col("p").fastent.entropy().max().over("group"))
     want = [entropy[np.arange(ROWS) % 3 == i % 3].max() for i in range(ROWS)]
     assert over.collect(engine=engine)["p"].to_list() == want
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+def test_operands_of_groups(engine: str) -> None:
+    """One that is reduced within its group stands beside the rows of that group and no other."""
+    p, q = pl.col("p"), pl.col("q")
+    found: dict[str, Any] = {
+        "first": (p.fastent.kl_divergence(q.first()), lambda m: fe.kl_divergence(P[m], Q[m][0])),
+        "beside": (p.first().fastent.kl_divergence(q), lambda m: fe.kl_divergence(P[m][0], Q[m])),
+        "turned": (
+            p.fastent.kl_divergence(q.reverse()),
+            lambda m: fe.kl_divergence(P[m], Q[m][::-1]),
+        ),
+        "some": (p.head(2).fastent.entropy(), lambda m: fe.entropy(P[m][:2])),
+        "label": (
+            pl.col("y").max().fastent.log_loss(p),
+            lambda m: fe.log_loss(np.full(m.sum(), LABELS[m].max()), P[m]),
+        ),
+        "series": (
+            p.fastent.kl_divergence(pl.lit(pl.Series([Q[0].tolist()]))),
+            lambda m: fe.kl_divergence(P[m], Q[0]),
+        ),
+    }
+    expressions = {name: expression for name, (expression, _) in found.items()}
+    got = WIDE.lazy().group_by("group").agg(**expressions).collect(engine=engine)
+    for row in got.iter_rows(named=True):
+        mine = np.arange(ROWS) % 3 == row["group"]
+        for name, (_, want) in found.items():
+            assert row[name] == want(mine).tolist()
 
 
 @pytest.fixture(scope="module")
