@@ -26,8 +26,7 @@ from cluster_cases import LOCAL, Client, LocalCluster, numbers, take_outputs
 from file_cases import LABELS, P, Q, files_below, table, wide, write
 
 import fastent
-from fastent.cli import parts
-from fastent.cli import score as scores
+from fastent.cli import parts, summary
 from fastent.cli.cluster import client as cluster_client
 
 
@@ -198,29 +197,38 @@ def test_resume(score: Run, cluster: Any) -> None:
 
 
 def fail_once(folder: str) -> None:
-    """Make each task that opens an input fail once, on all workers together."""
+    """Make the first task of each input fail once, and its last, on all workers together."""
+    from fastent.cli import score, summary
     from fastent.cli.cluster import tasks
-
-    make = scores.make_job
 
     def failing(request: Any, path: Any, output: Any) -> Any:
         with contextlib.suppress(FileExistsError):
             os.mkdir(f"{folder}/failed-{path.stem}")
             raise OSError(5, "Input/output error", str(path))
-        return make(request, path, output)
+        return score.make_job(request, path, output)
 
-    vars(tasks)["make_job"] = failing
+    def failing_late(job: Any, *arguments: Any) -> Any:
+        with contextlib.suppress(FileExistsError):
+            os.mkdir(f"{folder}/failed-late-{job.path.stem}")
+            raise RuntimeError("out of luck")
+        return score.settle(job, *arguments)
+
+    vars(tasks).update(make_job=failing, settle=failing_late)
+    summary.KEPT_VALUES = 20
 
 
 def restore() -> None:
     """Let tasks be as they are."""
+    from fastent.cli import score, summary
     from fastent.cli.cluster import tasks
 
-    vars(tasks)["make_job"] = scores.make_job
+    vars(tasks).update(make_job=score.make_job, settle=score.settle)
+    summary.KEPT_VALUES = 1 << 21
 
 
 def test_a_task_that_fails_once(score: Run, cluster: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    """It is done again: nothing is lost or doubled."""
+    """It is done again: nothing is lost or doubled, not in histograms either."""
+    monkeypatch.setattr(summary, "KEPT_VALUES", 20)
     write_folder()
     words = ["entropy", "in", "--columns", "p", "-o", "out", "--json", "--batch-rows", 20]
     here, want = numbers(score(*words)), take_outputs()
@@ -236,6 +244,7 @@ def test_a_task_that_fails_once(score: Run, cluster: Any, monkeypatch: pytest.Mo
     assert there == here
     for name in ("a", "b", "c"):
         os.rmdir(f"failed-{name}")
+        os.rmdir(f"failed-late-{name}")
     assert take_outputs() == want
 
 
