@@ -304,6 +304,20 @@ def test_leftovers_of_other_runs(score: Run, cluster: Any) -> None:
         shutil.rmtree("out")
 
 
+def test_workers_of_several_threads(score: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Tasks that share a process share nothing else, and leave its number of threads alone."""
+    write_folder()
+    words = ["entropy", "in", "--columns", "p", "-o", "out", "--json", "--batch-rows", 20]
+    here, want = numbers(score(*words)), take_outputs()
+    monkeypatch.setattr(parts, "PART_BYTES", 1500)
+    options = {**LOCAL, "processes": False, "protocol": "tcp://", "threads_per_worker": 4}
+    with fastent.num_threads(3), LocalCluster(n_workers=1, **options) as cluster:
+        there = numbers(score(*words, "--scheduler", cluster.scheduler_address))
+        assert fastent.get_num_threads() == 3
+    assert there == here
+    assert take_outputs() == want
+
+
 def test_workers_of_its_own(score: Run, tmp_path: Path) -> None:
     """``--workers N`` as a command: started, and gone afterwards, with nothing on the terminal."""
     write_folder()
