@@ -16,6 +16,7 @@ from fastent.cli.files import FORMATS
 from fastent.cli.measures import BIAS_CORRECTIONS, MEASURES
 from fastent.cli.report_command import report as report_command
 from fastent.cli.sizes import parse_memory
+from fastent.cli.urls import parse_path
 
 
 class OneLineErrors(click.Group):
@@ -75,6 +76,11 @@ def _parse_log_floor(context: click.Context, option: click.Parameter, value: str
     if not -math.inf < number <= 0:
         raise click.BadParameter(f"'{value}' is neither a number of at most 0 nor 'none'.")
     return number
+
+
+def _parse_path(context: click.Context, option: click.Parameter, value: str | None) -> Any:
+    """Return a file of this machine, or of a URL."""
+    return None if value is None else parse_path(value)
 
 
 def _parse_temperature(context: click.Context, option: click.Parameter, value: Any) -> Any:
@@ -155,7 +161,7 @@ command.add_command(bench)
     "--with",
     "second",
     metavar="FILE",
-    type=click.Path(path_type=Path),
+    callback=_parse_path,
     help="The second operand, what is judged: q, prob.",
 )
 @click.option(

@@ -19,6 +19,7 @@ from fastent.cli.measures import Measure
 from fastent.cli.output import Ledger, refuse_overwriting
 from fastent.cli.parts import Part
 from fastent.cli.summary import Statistics, Summary
+from fastent.cli.urls import is_remote
 
 DEFAULT_MEMORY = 256 << 20
 
@@ -178,6 +179,7 @@ def prepare(request: Request) -> Work:
     skipped = 0
     read = [each.path for each in inputs if each.path != STREAM]
     read += [path for path in (request.second,) if path is not None]
+    read = [path for path in read if not is_remote(path)]
     read += [Path(request.labels)] if request.labels and Path(request.labels).is_file() else []
     for each, output in zip(inputs, outputs, strict=True):
         job = make_job(request, each.path, output)
@@ -200,7 +202,8 @@ def make_job(request: Request, path: Path, output: Path | None) -> Job:
     plain = output != STREAM and not request.columns and not request.append
     files = [request.second, Path(request.labels) if request.labels else None]
     others = all(each is None or each.suffix.lower() == ".npy" for each in files)
-    if arrays and plain and others:
+    here = not any(each is not None and is_remote(each) for each in (path, *files))
+    if arrays and plain and others and here:  # what is mapped
         return ArrayJob(request, path, output)
     try:
         from fastent.cli.tables import TableJob

@@ -12,6 +12,7 @@ from fastent.cli.errors import UseError
 from fastent.cli.files import find_format
 from fastent.cli.measures import Measure, find_measure
 from fastent.cli.score import Execute, Request, Result, prepare, run, score_here
+from fastent.cli.urls import parse_path
 
 _KEYWORDS = (
     "base",
@@ -113,7 +114,7 @@ def _measures_and_inputs(
         raise UseError(f"--measure {several}: one is named twice")
     if not words:
         raise UseError("Missing argument 'INPUT...': a file, a folder, or - for standard input")
-    return measures, tuple(Path(word) for word in words)
+    return measures, tuple(parse_path(word) for word in words)
 
 
 def _check_options(measures: tuple[Measure, ...], said: set[str], options: dict[str, Any]) -> None:

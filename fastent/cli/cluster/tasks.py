@@ -31,7 +31,7 @@ State = tuple[int, int]
 
 def state_of(path: Path) -> State:
     """Return what tells a file from its other versions."""
-    found = os.stat(path)
+    found = path.stat()
     return found.st_size, found.st_mtime_ns
 
 

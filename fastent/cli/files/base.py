@@ -12,6 +12,7 @@ from typing import IO, Protocol
 import pyarrow as pa
 
 from fastent.cli.errors import CommandError, DataError
+from fastent.cli.urls import is_remote
 
 DEFAULT_MEMORY = 256 << 20
 BLOCK_BYTES = 4 << 20
@@ -88,7 +89,7 @@ class File:
                 # Without Python's buffer, whose lock a waiting thread would hold at the exit.
                 self.file: IO[bytes] = open(0, "rb", buffering=0, closefd=False)  # noqa: SIM115
             else:
-                self.file = open(path, "rb")  # noqa: SIM115
+                self.file = path.open("rb")
             self._before = self._state()
             self.size: int | None = None if self._before is None else self._before[0]
         if self.size == 0:
@@ -99,7 +100,7 @@ class File:
         """Return size and time of change of what is a file."""
         if str(self.path) == "-":
             return None
-        found = os.fstat(self.file.fileno())
+        found = self.path.stat() if is_remote(self.path) else os.fstat(self.file.fileno())
         return found.st_size, found.st_mtime_ns
 
     def check_unchanged(self) -> None:

@@ -12,6 +12,7 @@ import pyarrow as pa
 
 from fastent.cli.errors import DataError
 from fastent.cli.files.base import EVERY, File, Settings, boundary, fields_of, in_slices, width_of
+from fastent.cli.urls import open_for_arrow
 
 _MAGIC = b"ARROW1\0\0"
 _RECORD_BATCH = 3
@@ -84,7 +85,7 @@ class Reader(_ArrowReader):
     """An Arrow file."""
 
     def _open(self, columns: Sequence[int] | None) -> Any:
-        source = pa.OSFile(str(self._file.path))
+        source = open_for_arrow(self._file.path)
         if source.read(4) == b"FEA1":
             raise DataError(
                 f"{self._file.path}: is of the first version of Feather: write it with version 2"
@@ -114,7 +115,7 @@ class StreamReader(_ArrowReader):
         if self._reader is None:
             # A stream can be opened once, and before its columns are known.
             options = pa.ipc.IpcReadOptions(use_threads=False)
-            source = self._file.file if self._file.size is None else pa.OSFile(str(self._file.path))
+            source = self._file.file if self._file.size is None else open_for_arrow(self._file.path)
             self._reader = pa.ipc.open_stream(source, options=options)
         return self._reader
 

@@ -10,6 +10,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from fastent.cli.files.base import EVERY, File, Settings, boundary, width_of
+from fastent.cli.urls import open_for_arrow
 
 READ_BYTES = 1 << 20
 RUN_BATCHES = 8
@@ -23,7 +24,7 @@ class Reader:
     def __init__(self, file: File, settings: Settings) -> None:
         self._file, self._memory = file, settings.memory
         with boundary(file.path, "Parquet"):
-            self._source = pa.OSFile(str(file.path))
+            self._source = open_for_arrow(file.path)
             self._parquet = pq.ParquetFile(self._source)
             self.schema: pa.Schema = self._parquet.schema_arrow
             self.rows: int | None = self._parquet.metadata.num_rows

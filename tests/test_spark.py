@@ -1,0 +1,64 @@
+"""The recipe for Spark, as docs/engines.md has it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+import fastent as fe
+
+pytest.importorskip("pyspark")
+pytest.importorskip("pyarrow")
+
+import pyarrow.parquet as pq
+from engine_cases import LABELS, PROB, THERE, make_predictions, recipes, run, same
+
+# One session, which takes its time to start, serves all.
+MORE = """
+scored(predictions, "score_logits", "label", "prob").write.parquet("scores")
+scored(predictions, "entropy", "p_*", base=2).write.parquet("entropies")
+scored(predictions, "softmax", "prob").write.parquet("softmax")
+scored(predictions.where("id < 0"), "entropy", "prob").write.parquet("none")
+
+from pyspark.errors import PythonException
+
+try:
+    scored(predictions.withColumn("label", predictions.id), "log_loss", "label", "prob").collect()
+except PythonException as error:
+    print("at work:", str(error).partition("ValueError: ")[2].splitlines()[0])
+try:
+    scored(predictions, "entropy", "probs")
+except ValueError as error:
+    print("before:", error)
+spark.stop()
+"""
+
+
+@pytest.mark.slow
+def test_recipe(tmp_path: Path) -> None:
+    """Results are those of the direct call, whatever the batches; errors arrive."""
+    make_predictions(tmp_path)
+    [recipe] = recipes("Spark")
+    small = recipe.replace(
+        ".getOrCreate()",
+        '.config("spark.sql.execution.arrow.maxRecordsPerBatch", 64).getOrCreate()',
+    )
+    assert small != recipe
+    told = run(small + MORE, tmp_path)
+    loss = pq.read_table(tmp_path / "scored")
+    assert loss.column_names[:3] == ["id", "prob", "label"]
+    same(loss, "log_loss", fe.log_loss(LABELS, PROB, base=2))
+    scores = pq.read_table(tmp_path / "scores")
+    for name, column in fe.score_logits(LABELS, PROB)._asdict().items():
+        same(scores, name, column)
+    entropies = pq.read_table(tmp_path / "entropies")
+    same(entropies, "entropy", fe.entropy(PROB.astype(float), base=2), THERE | True)
+    softmax = pq.read_table(tmp_path / "softmax").sort_by("id")["softmax"]
+    assert softmax.combine_chunks().flatten().to_numpy().tobytes() == (
+        fe.softmax(PROB[THERE]).tobytes()
+    )
+    assert pq.read_table(tmp_path / "none").num_rows == 0
+    assert "at work: column 'label', row " in told
+    assert "but there are 6 classes" in told
+    assert "before: there is no column 'probs': did you mean 'prob'" in told
