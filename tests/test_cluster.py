@@ -318,6 +318,34 @@ def test_workers_of_several_threads(score: Run, monkeypatch: pytest.MonkeyPatch)
     assert take_outputs() == want
 
 
+def test_urls(score: Run, cluster: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Inputs of a store are read by the workers, in parts too; one that they cannot see is told."""
+    pytest.importorskip("upath")
+    fsspec = pytest.importorskip("fsspec")
+    write_folder()
+    np.save("in/p.npy", P)
+    for name, data in files_below("in").items():
+        with fsspec.open(f"memory://bucket/in/{name}", "wb") as target:
+            target.write(data)
+    monkeypatch.setattr(parts, "PART_BYTES", 1500)
+    options = {**LOCAL, "processes": False, "protocol": "tcp://", "threads_per_worker": 2}
+    try:
+        with LocalCluster(n_workers=1, **options) as inside:
+            for source in ("in/*.parquet", "in/p.npy"):
+                words = ["-o", "out" if "*" in source else "out.npy", "--json", "--batch-rows", 20]
+                words += ["--columns", "p"]
+                here = numbers(score("entropy", f"memory://bucket/{source}", *words))
+                want = take_outputs()
+                words += ["--scheduler", inside.scheduler_address]
+                assert numbers(score("entropy", f"memory://bucket/{source}", *words)) == here
+                assert take_outputs() == want
+        words[-1] = cluster.scheduler_address
+        outcome = score("entropy", "memory://bucket/in/p.npy", *words)
+        check_failure(outcome, 1, "cannot see memory://bucket/in/p.npy")
+    finally:
+        fsspec.filesystem("memory").store.clear()
+
+
 def test_workers_of_its_own(score: Run, tmp_path: Path) -> None:
     """``--workers N`` as a command: started, and gone afterwards, with nothing on the terminal."""
     write_folder()
