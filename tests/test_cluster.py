@@ -26,8 +26,7 @@ from cluster_cases import LOCAL, Client, LocalCluster, numbers, take_outputs
 from file_cases import LABELS, P, Q, files_below, table, wide, write
 
 import fastent
-from fastent.cli import parts
-from fastent.cli import score as scores
+from fastent.cli import parts, summary
 from fastent.cli.cluster import client as cluster_client
 
 
@@ -198,29 +197,38 @@ def test_resume(score: Run, cluster: Any) -> None:
 
 
 def fail_once(folder: str) -> None:
-    """Make each task that opens an input fail once, on all workers together."""
+    """Make the first task of each input fail once, and its last, on all workers together."""
+    from fastent.cli import score, summary
     from fastent.cli.cluster import tasks
-
-    make = scores.make_job
 
     def failing(request: Any, path: Any, output: Any) -> Any:
         with contextlib.suppress(FileExistsError):
             os.mkdir(f"{folder}/failed-{path.stem}")
             raise OSError(5, "Input/output error", str(path))
-        return make(request, path, output)
+        return score.make_job(request, path, output)
 
-    vars(tasks)["make_job"] = failing
+    def failing_late(job: Any, *arguments: Any) -> Any:
+        with contextlib.suppress(FileExistsError):
+            os.mkdir(f"{folder}/failed-late-{job.path.stem}")
+            raise RuntimeError("out of luck")
+        return score.settle(job, *arguments)
+
+    vars(tasks).update(make_job=failing, settle=failing_late)
+    summary.KEPT_VALUES = 20
 
 
 def restore() -> None:
     """Let tasks be as they are."""
+    from fastent.cli import score, summary
     from fastent.cli.cluster import tasks
 
-    vars(tasks)["make_job"] = scores.make_job
+    vars(tasks).update(make_job=score.make_job, settle=score.settle)
+    summary.KEPT_VALUES = 1 << 21
 
 
 def test_a_task_that_fails_once(score: Run, cluster: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    """It is done again: nothing is lost or doubled."""
+    """It is done again: nothing is lost or doubled, not in histograms either."""
+    monkeypatch.setattr(summary, "KEPT_VALUES", 20)
     write_folder()
     words = ["entropy", "in", "--columns", "p", "-o", "out", "--json", "--batch-rows", 20]
     here, want = numbers(score(*words)), take_outputs()
@@ -236,6 +244,7 @@ def test_a_task_that_fails_once(score: Run, cluster: Any, monkeypatch: pytest.Mo
     assert there == here
     for name in ("a", "b", "c"):
         os.rmdir(f"failed-{name}")
+        os.rmdir(f"failed-late-{name}")
     assert take_outputs() == want
 
 
@@ -293,6 +302,48 @@ def test_leftovers_of_other_runs(score: Run, cluster: Any) -> None:
         Path("out/.other.parquet.fastent-r0123abcd.3.tmp").unlink()
         assert files_below("out") == want
         shutil.rmtree("out")
+
+
+def test_workers_of_several_threads(score: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Tasks that share a process share nothing else, and leave its number of threads alone."""
+    write_folder()
+    words = ["entropy", "in", "--columns", "p", "-o", "out", "--json", "--batch-rows", 20]
+    here, want = numbers(score(*words)), take_outputs()
+    monkeypatch.setattr(parts, "PART_BYTES", 1500)
+    options = {**LOCAL, "processes": False, "protocol": "tcp://", "threads_per_worker": 4}
+    with fastent.num_threads(3), LocalCluster(n_workers=1, **options) as cluster:
+        there = numbers(score(*words, "--scheduler", cluster.scheduler_address))
+        assert fastent.get_num_threads() == 3
+    assert there == here
+    assert take_outputs() == want
+
+
+def test_urls(score: Run, cluster: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Inputs of a store are read by the workers, in parts too; one that they cannot see is told."""
+    pytest.importorskip("upath")
+    fsspec = pytest.importorskip("fsspec")
+    write_folder()
+    np.save("in/p.npy", P)
+    for name, data in files_below("in").items():
+        with fsspec.open(f"memory://bucket/in/{name}", "wb") as target:
+            target.write(data)
+    monkeypatch.setattr(parts, "PART_BYTES", 1500)
+    options = {**LOCAL, "processes": False, "protocol": "tcp://", "threads_per_worker": 2}
+    try:
+        with LocalCluster(n_workers=1, **options) as inside:
+            for source in ("in/*.parquet", "in/p.npy"):
+                words = ["-o", "out" if "*" in source else "out.npy", "--json", "--batch-rows", 20]
+                words += ["--columns", "p"]
+                here = numbers(score("entropy", f"memory://bucket/{source}", *words))
+                want = take_outputs()
+                words += ["--scheduler", inside.scheduler_address]
+                assert numbers(score("entropy", f"memory://bucket/{source}", *words)) == here
+                assert take_outputs() == want
+        words[-1] = cluster.scheduler_address
+        outcome = score("entropy", "memory://bucket/in/p.npy", *words)
+        check_failure(outcome, 1, "cannot see memory://bucket/in/p.npy")
+    finally:
+        fsspec.filesystem("memory").store.clear()
 
 
 def test_workers_of_its_own(score: Run, tmp_path: Path) -> None:

@@ -182,6 +182,23 @@ def test_workers_that_always_die(score: Run) -> None:
 
 
 @pytest.mark.usefixtures("folder")
+def test_the_command_is_killed(score: Run, tmp_path: Path) -> None:
+    """What it leaves is whole or temporary; the next run removes that, and stops old tasks."""
+    score(*WORDS)
+    want = take_outputs()
+    command = [sys.executable, "-m", "fastent.cli", "score", *map(str, WORDS), "--workers", "2"]
+    process = subprocess.Popen(command, cwd=tmp_path, stderr=subprocess.DEVNULL)
+    with meanwhile(process.kill, "out/1.parquet"):
+        assert process.wait() == -signal.SIGKILL
+    left = files_below("out")
+    assert any(name.endswith(".run.tmp") for name in left)
+    for name, found in left.items():
+        assert ".fastent-r" in name or found == want[f"out/{name}"]
+    assert numbers(score(*WORDS, "--resume", "--workers", 2))["skipped"] >= 1
+    assert take_outputs() == want
+
+
+@pytest.mark.usefixtures("folder")
 def test_interrupt(tmp_path: Path) -> None:
     """Ctrl-C, which the workers of a terminal get too: one line, 130, nothing half-written."""
     command = [sys.executable, "-m", "fastent.cli", "score", *map(str, WORDS), "--workers", "2"]

@@ -44,7 +44,9 @@ def merged(parts: Sequence[Summary], travel: bool) -> Summary:
         parts = [pickle.loads(pickle.dumps(part)) for part in parts]
     first, *others = parts
     for other in others:
+        before = repr(other.as_dict())
         first.merge(other)
+        assert repr(other.as_dict()) == before
     return first
 
 
@@ -231,3 +233,14 @@ def test_histogram(values: list[float]) -> None:
     # Zeros of either sign are equal; subnormal numbers have fewer bits.
     np.testing.assert_allclose(found, want, rtol=1 / 2048, atol=1e-41)
     assert all(abs(one) <= abs(other) for one, other in zip(found, want, strict=True))
+
+
+def test_a_summary_that_is_merged_twice(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A part that is taken in again by another one has not grown meanwhile."""
+    monkeypatch.setattr(summary, "KEPT_VALUES", 3)
+    parts = [Statistics(), Statistics()]
+    for part in parts:
+        part.add(np.arange(5.0))
+    first, second = merged([Statistics(), *parts], False), merged([Statistics(), *parts], False)
+    assert first.as_dict() == second.as_dict()
+    assert first.as_dict()["quartile_3"] == 3

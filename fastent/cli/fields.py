@@ -85,7 +85,7 @@ class Comparison:
             self._spreads.setdefault(name, Spread()).add(values if every else values[numbers])
 
     def merge(self, other: Comparison) -> None:
-        """Take in all that another summary has; it is not used afterwards."""
+        """Take in all that another summary has; it stays as it is."""
         self._divergences.merge(other._divergences)
         for name, spread in other._spreads.items():
             self._spreads.setdefault(name, Spread()).merge(spread)

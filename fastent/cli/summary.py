@@ -95,7 +95,7 @@ class Summary(Protocol):
         """Take in one block of results."""
 
     def merge(self, other: Self) -> None:
-        """Take in all that another summary has, of other results, which is not used afterwards.
+        """Take in all that another summary has, of other results; that one stays as it is.
 
         The numbers are those of one summary of all results: sums are exact, so they depend
         neither on the blocks nor on the order.
@@ -148,16 +148,15 @@ class Statistics:
         self._keep([values])
 
     def merge(self, other: Statistics) -> None:
-        """Take in all that other statistics have; these are not used afterwards."""
+        """Take in all that other statistics have; these stay as they are."""
         self.rows += other.rows
         self.nan_rows += other.nan_rows
         self.infinite_rows += other.infinite_rows
         self.minimum = min(self.minimum, other.minimum)
         self.maximum = max(self.maximum, other.maximum)
         self._mean.merge(other._mean)
-        if self._histogram is None:
-            self._histogram = other._histogram
-        elif other._histogram is not None:
+        if other._histogram is not None:
+            self._histogram = self._histogram or Histogram()
             self._histogram.merge(other._histogram)
         self._keep(other._kept)
 

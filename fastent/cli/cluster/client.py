@@ -49,15 +49,18 @@ def connected(scheduler: str | None, workers: int | None) -> Iterator[Any]:
 @contextmanager
 def _started(workers: int | None) -> Iterator[Any]:
     """Yield a cluster of processes here, which are gone afterwards, at once after a failure."""
-    with _without_interrupts():
-        cluster = start_cluster(
-            n_workers=workers,
-            threads_per_worker=1,
-            processes=True,
-            host="127.0.0.1",
-            scheduler_kwargs={"dashboard": False, "dashboard_address": "127.0.0.1:0"},
-            silence_logs=logging.CRITICAL,
-        )
+    try:
+        with _without_interrupts():
+            cluster = start_cluster(
+                n_workers=workers,
+                threads_per_worker=1,
+                processes=True,
+                host="127.0.0.1",
+                scheduler_kwargs={"dashboard": False, "dashboard_address": "127.0.0.1:0"},
+                silence_logs=logging.CRITICAL,
+            )
+    except (OSError, RuntimeError) as error:
+        raise DataError(f"cannot start {workers} workers here: {_first_line(error)}") from error
     try:
         yield cluster
     except BaseException:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import threading
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager
@@ -34,6 +35,29 @@ def state_of(path: Path) -> State:
     return found.st_size, found.st_mtime_ns
 
 
+_lock = threading.Lock()
+_before: list[int] = []
+"""How many threads there were when tasks of this process began, once for each of them."""
+
+
+@contextmanager
+def _num_threads(threads: int) -> Iterator[None]:
+    """Use so many threads; who ends last restores what was there before the first.
+
+    The number is that of the process, in which a worker may have several tasks at a time.
+    """
+    with _lock:
+        _before.append(_before[0] if _before else fastent.get_num_threads())
+        fastent.set_num_threads(threads)
+    try:
+        yield
+    finally:
+        with _lock:
+            before = _before.pop()
+            if not _before:
+                fastent.set_num_threads(before)
+
+
 @dataclass(frozen=True)
 class Assignment:
     """An input to be scored, with all that a worker has to know; its paths are absolute."""
@@ -51,7 +75,7 @@ class Assignment:
         """Yield the job; failures come out as the lines that are told of them."""
         mark = MARK.set(self.mark)
         try:
-            with fastent.num_threads(self.threads):
+            with _num_threads(self.threads):
                 for path, state in self.states.items():
                     if state_of(path) != state:
                         raise DataError(f"{path}: was changed since the run began; run again")
