@@ -44,6 +44,9 @@ def write_folder(suffix: str = ".parquet") -> None:
         write(f"in/{name}{suffix}", make(rows=310, start=330 * place))
 
 
+MAP = pa.map_(pa.string(), pa.string())
+
+
 def write_odd_tables() -> None:
     """Write what is hard to pass on: lists of any length, nulls, words that repeat, no rows."""
     for place in range(2):
@@ -53,6 +56,7 @@ def write_odd_tables() -> None:
                 "p": pa.array(lists, pa.list_(pa.float64())),
                 "word": pa.array([f"w{i // 100}" for i in range(500)]).dictionary_encode(),
                 "maybe": pa.array([None if i % 3 else i for i in range(500)]),
+                "map": pa.array([[("k", "v")] * (i % 3) for i in range(500)], MAP),
                 "half": pa.array([i % 3 == 0 for i in range(500)]),
             }
         )
@@ -307,6 +311,7 @@ def test_leftovers_of_other_runs(score: Run, cluster: Any) -> None:
 def test_workers_of_several_threads(score: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     """Tasks that share a process share nothing else, and leave its number of threads alone."""
     write_folder()
+    np.save("in/p.npy", P)
     words = ["entropy", "in", "--columns", "p", "-o", "out", "--json", "--batch-rows", 20]
     here, want = numbers(score(*words)), take_outputs()
     monkeypatch.setattr(parts, "PART_BYTES", 1500)
@@ -328,7 +333,8 @@ def test_urls(score: Run, cluster: Any, monkeypatch: pytest.MonkeyPatch) -> None
         with fsspec.open(f"memory://bucket/in/{name}", "wb") as target:
             target.write(data)
     monkeypatch.setattr(parts, "PART_BYTES", 1500)
-    options = {**LOCAL, "processes": False, "protocol": "tcp://", "threads_per_worker": 2}
+    # Of one thread: all that read a file of a store in memory share its position.
+    options = {**LOCAL, "processes": False, "protocol": "tcp://"}
     try:
         with LocalCluster(n_workers=1, **options) as inside:
             for source in ("in/*.parquet", "in/p.npy"):

@@ -6,7 +6,6 @@ from collections.abc import Collection, Iterator, Sequence
 from typing import IO
 
 import pyarrow as pa
-import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from fastent.cli.files.base import EVERY, File, Settings, boundary, width_of
@@ -16,6 +15,14 @@ READ_BYTES = 1 << 20
 RUN_BATCHES = 8
 """Row groups are read together until they make about so many batches."""
 _VALUE_BYTES = {"BOOLEAN": 1, "INT32": 4, "FLOAT": 4, "INT64": 8, "DOUBLE": 8, "INT96": 12}
+_LISTS = (
+    pa.ListArray,
+    pa.LargeListArray,
+    pa.ListViewArray,
+    pa.LargeListViewArray,
+    pa.FixedSizeListArray,
+)
+_TEXTS = (pa.StringArray, pa.LargeStringArray, pa.BinaryArray, pa.LargeBinaryArray)
 
 
 class Reader:
@@ -168,15 +175,22 @@ ROW_GROUP_BYTES = 16 << 20
 
 def _value_bytes(values: pa.Array) -> float:
     """Return the bytes of the values, however their buffers came to be: where row groups end."""
-    type = values.type
+    type, count = values.type, len(values)
     width = width_of(type)
     if width is not None:
-        return len(values) * width
-    if pa.types.is_list(type) or pa.types.is_large_list(type):
-        return 4 * len(values) + _value_bytes(values.flatten())
+        return count * width
+    if isinstance(type, pa.BaseExtensionType):
+        return _value_bytes(values.storage)
     if pa.types.is_struct(type):
         return sum(_value_bytes(values.field(place)) for place in range(type.num_fields))
-    texts = (pa.types.is_string, pa.types.is_large_string)
-    if any(kind(type) for kind in (*texts, pa.types.is_binary, pa.types.is_large_binary)):
-        return 4 * len(values) + float(pc.sum(pc.binary_length(values)).as_py() or 0)
-    return 16.0 * len(values)
+    if pa.types.is_map(type):
+        values = values.cast(pa.list_(pa.struct([type.key_field, type.item_field])))
+    elif pa.types.is_string_view(type) or pa.types.is_binary_view(type):
+        values = values.cast(pa.large_binary())
+    if isinstance(values, _LISTS):
+        return 4 * count + _value_bytes(values.flatten())
+    if isinstance(values, _TEXTS):
+        import pyarrow.compute as pc  # 8 MiB that most files do without
+
+        return 4 * count + float(pc.sum(pc.binary_length(values)).as_py() or 0)
+    return float(4 * count + values.nbytes)
