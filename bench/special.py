@@ -102,12 +102,17 @@ def draw(case: Case, dtype: str, size: int) -> tuple[Array, ...]:
     )
 
 
+def _parts(result: Any) -> tuple[Any, ...]:
+    """Return several results, or the one there is."""
+    return result if isinstance(result, tuple) else (result,)
+
+
 def measure(case: Case, dtype: str, size: int, rounds: int) -> Figures:
     """Check the results, then time both in turns."""
     arrays = draw(case, dtype, size)
     mine, other = call_of(case, ours, arrays), call_of(case, theirs, arrays)
     tolerance = TOLERANCE[dtype]
-    for got, want in zip(np.atleast_1d(mine()), np.atleast_1d(other()), strict=True):
+    for got, want in zip(_parts(mine()), _parts(other()), strict=True):
         np.testing.assert_allclose(got, want, rtol=tolerance, atol=tolerance)
     with no_collection():
         repeats = max(1, int(BATCH / max(seconds(mine), 1e-9)))
@@ -121,31 +126,52 @@ def measure(case: Case, dtype: str, size: int, rounds: int) -> Figures:
     return Figures(figures(0), figures(1), statistics.median(b / a for a, b in times))
 
 
-def lines(options: argparse.Namespace) -> Iterator[list[str]]:
-    """Yield the rows of the table."""
-    sizes = [*options.sizes, *([HUGE] if options.huge else [])]
+def cases(options: argparse.Namespace) -> Iterator[tuple[str, str, list[tuple[str, Figures]]]]:
+    """Yield the figures of a function and dtype, for each size and number of threads."""
     for name in options.functions:
         for dtype in options.dtype:
-            for size in sizes:
-                for threads in options.threads:
-                    fe.set_num_threads(threads)
-                    rounds = options.rounds if size < HUGE else 3
-                    found = measure(CASES[name], dtype, size, rounds)
-                    mine, other = ("{:.2f} {:.2f}".format(*f) for f in found[:2])
-                    faster = f"{found.times_faster:.1f}"
-                    yield [
-                        name,
-                        dtype,
-                        f"{size:.0e}".replace("e+0", "e"),
-                        str(threads),
-                        mine,
-                        other,
-                        faster,
-                    ]
+            found = []
+            for size, threads in columns(options):
+                fe.set_num_threads(threads)
+                rounds = options.rounds if size < HUGE else 3
+                figures = measure(CASES[name], dtype, size, rounds)
+                found.append((called(size, threads), figures))
+            yield name, dtype, found
 
 
-HEADING = ["function", "dtype", "elements", "threads", "fastent", "SciPy", "times faster"]
-WIDTHS = (14, 8, 8, 7, 13, 13, 12)
+def columns(options: argparse.Namespace) -> list[tuple[int, int]]:
+    """Return the sizes, with each number of threads."""
+    sizes = [*options.sizes, *([HUGE] if options.huge else [])]
+    return [(size, threads) for size in sizes for threads in options.threads]
+
+
+def called(size: int, threads: int) -> str:
+    """Return what a size and a number of threads are called."""
+    return f"{size:.0e}".replace("e+0", "e") + (f", {threads} threads" if threads > 1 else "")
+
+
+def print_markdown(options: argparse.Namespace) -> None:
+    """Print SciPy's time over ours, a line for a function and dtype."""
+    titles = ["function", "dtype", *(called(*each) for each in columns(options))]
+    print("|", " | ".join(titles), "|")
+    print("|", " | ".join(["---"] * len(titles)), "|")
+    for name, dtype, found in cases(options):
+        cells = [f"{figures.times_faster:.1f}" for _, figures in found]
+        print("|", " | ".join([f"`{name}`", dtype, *cells]), "|", flush=True)
+
+
+def print_lines(options: argparse.Namespace) -> None:
+    """Print nanoseconds an element, a line for each size too."""
+    print("nanoseconds an element, lower quartile and median; SciPy has one thread\n")
+    headings = ("function", "dtype", "elements", "fastent", "SciPy", "times faster")
+    widths = (14, 8, 16, 13, 13, 12)
+    print(" ".join(title.ljust(w) for title, w in zip(headings, widths, strict=True)))
+    for name, dtype, found in cases(options):
+        for elements, figures in found:
+            mine, other = ("{:.2f} {:.2f}".format(*each) for each in figures[:2])
+            cells = (name, dtype, elements, mine, other, f"{figures.times_faster:.1f}")
+            line = " ".join(cell.ljust(w) for cell, w in zip(cells, widths, strict=True))
+            print(line, flush=True)
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -161,17 +187,10 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--rounds", type=int, default=9)
     parser.add_argument("--markdown", action="store_true", help="as a table of the documentation")
     options = parser.parse_args(arguments)
-    print("nanoseconds an element, lower quartile and median; SciPy has one thread\n")
     if options.markdown:
-        print("|", " | ".join(HEADING), "|")
-        print("|", " | ".join(["---"] * len(HEADING)), "|")
+        print_markdown(options)
     else:
-        print(" ".join(title.ljust(w) for title, w in zip(HEADING, WIDTHS, strict=True)))
-    for row in lines(options):
-        if options.markdown:
-            print("|", " | ".join(row), "|", flush=True)
-        else:
-            print(" ".join(c.ljust(w) for c, w in zip(row, WIDTHS, strict=True)), flush=True)
+        print_lines(options)
 
 
 if __name__ == "__main__":

@@ -41,17 +41,36 @@ def as_array(value: Any, name: str) -> Array:
         array = _read(value)
     except ValueError as error:
         raise ValueError(f"{name} cannot be read as an array: {error}") from None
-    except (TypeError, RuntimeError, BufferError) as error:  # PyTorch's, which say what to do
-        raise TypeError(f"{name} cannot be read as an array: {error}") from None
+    except (TypeError, RuntimeError, BufferError) as error:
+        raise TypeError(f"{name} cannot be read as an array: {_reason(value, error)}") from None
     if array.dtype == object and not isinstance(value, np.ndarray) and array.ndim == 0:
         raise TypeError(f"{name} is of type {type(value).__name__}: pass an array or a list")
+    if array.dtype == object and _library(value) == "pandas":
+        raise TypeError(
+            f"{name} has dtype object: convert it to numbers, for example with "
+            ".astype(np.float64), or pass it to fastent.pandas, which reads lists and NA"
+        )
     check_dtype(array.dtype, name)
     return array
 
 
+def _reason(value: Any, error: Exception) -> str:
+    """Return what a library says, which mostly tells what to do; PyTorch does not for these."""
+    if getattr(value, "is_meta", False):
+        return "a tensor of the meta device has no values"
+    if "unsupported ScalarType" in str(error):
+        return f"{error}: pass .float()"
+    return str(error)
+
+
+def _library(value: Any) -> str:
+    """Return the name of the package that a value's type comes from."""
+    return type(value).__module__.partition(".")[0]
+
+
 def _check_nulls(value: Any, name: str) -> None:
     """Raise a TypeError for data of PyArrow and Polars with nulls, which NumPy would make NaN."""
-    library = type(value).__module__.partition(".")[0]
+    library = _library(value)
     if library == "pyarrow":
         nulls = any(part.null_count for part in getattr(value, "columns", [value]))
     elif library == "polars":
@@ -74,7 +93,20 @@ def _read(value: Any) -> Array:
         return np.from_dlpack(value)
     if str(getattr(value, "dtype", "")) == "torch.bfloat16":
         return _read_bfloat16(value)
+    if type(value).__name__ == "DataFrame" and _library(value) == "pandas":
+        return _read_frame(value)
     return np.asarray(value)
+
+
+def _read_frame(frame: Any) -> Array:
+    """Return the numbers of a frame of pandas; what is missing is NaN there.
+
+    Of columns of its own dtypes, or of booleans beside numbers, pandas would make objects.
+    """
+    dtypes = set(frame.dtypes)
+    if len(dtypes) <= 1 and all(isinstance(dtype, np.dtype) for dtype in dtypes):
+        return np.asarray(frame)
+    return np.stack([np.asarray(column) for _, column in frame.items()]).T
 
 
 def _read_bfloat16(tensor: Any) -> Array:
@@ -83,7 +115,9 @@ def _read_bfloat16(tensor: Any) -> Array:
         from ml_dtypes import bfloat16
     except ImportError:
         raise TypeError("bfloat16 needs the package ml_dtypes, or pass .float()") from None
-    bits: Array = np.asarray(tensor.view(sys.modules["torch"].int16))
+    if tensor.requires_grad:  # a view of the bits would not, and the gradient be lost
+        raise TypeError("it requires grad, and no gradient comes back: pass .detach()")
+    bits: Array = np.asarray(tensor.resolve_neg().view(sys.modules["torch"].int16))
     return bits.view(bfloat16)
 
 

@@ -268,5 +268,8 @@ def _conditional(vector: Array, normalize: bool, tables: Array, cores: int) -> t
         rows /= 64  # no entropy of a row is larger, so no product is out of range
         parts.append(of_rows(WEIGHTED_SUM, (rows, inside), 1)[0])
     total = joined(totals)
-    result = joined(parts) / ((total if normalize else 1.0) / 64)
+    result = np.asarray(joined(parts) / ((total if normalize else 1.0) / 64))
+    small = (total > 0) & (total < SMALLEST)
+    if normalize and small.any():
+        result[small], _ = _conditional(vector, normalize, SCALE * tables[small], cores)
     return np.where(np.isfinite(total), result, np.nan), status

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import zlib
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -65,11 +66,11 @@ def rng(request: pytest.FixtureRequest) -> np.random.Generator:
 
 
 @pytest.fixture
-def score(
+def run(
     capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> Callable[..., Any]:
-    """Run ``fastent score`` in this process, in an empty folder; return what it left."""
-    from file_cases import Outcome
+    """Run the command in this process, in an empty folder; return what it left."""
+    from cli_cases import Outcome
 
     from fastent.cli import main
 
@@ -77,9 +78,15 @@ def score(
 
     def call(*words: object) -> Outcome:
         with pytest.raises(SystemExit) as caught:
-            main(["score", *map(str, words)])
+            main([str(word) for word in words])
         captured = capsys.readouterr()
         assert isinstance(caught.value.code, int)
         return Outcome(caught.value.code, captured.out, captured.err)
 
     return call
+
+
+@pytest.fixture
+def score(run: Callable[..., Any]) -> Callable[..., Any]:
+    """Run ``fastent score``."""
+    return partial(run, "score")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import subprocess
 import sys
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -20,14 +20,6 @@ P, Q = RNG.dirichlet(np.ones(WIDTH), (2, ROWS)).astype(np.float32)
 LABELS = RNG.integers(0, WIDTH, ROWS)
 NAMES = [f"r{i}" for i in range(ROWS)]
 Array = NDArray[Any]
-
-
-class Outcome(NamedTuple):
-    """What a run of the command left."""
-
-    code: int
-    out: str
-    err: str
 
 
 def lists(values: Array) -> Any:
@@ -104,16 +96,6 @@ def check_same(found: Array, want: Array) -> None:
     """Assert that two arrays have the same bytes."""
     assert (found.dtype, found.shape) == (want.dtype, want.shape)
     assert found.tobytes() == want.tobytes()
-
-
-def check_failure(outcome: Outcome, code: int, *words: str) -> None:
-    """Assert that a run failed with one line on stderr that holds `words`."""
-    assert outcome.err.startswith("fastent: "), outcome
-    assert outcome.err.count("\n") == 1, outcome
-    for word in words:
-        assert word in outcome.err
-    assert "Traceback" not in outcome.err
-    assert (outcome.code, outcome.out) == (code, "")
 
 
 def files_below(folder: str) -> dict[str, bytes]:

@@ -25,8 +25,9 @@ from arrow_cases import (
 )
 
 import fastent as fe
+from fastent._measures import OF_ARRAYS
 from fastent.arrow import Scorer, score
-from fastent.arrow._measures import measures
+from fastent.arrow._measures import NO_OPTIONS, measures
 
 COLUMN_OPTIONS = ("weight", "pos_weight", "indices_or_k")
 
@@ -94,8 +95,9 @@ def ids(case: Any) -> str:
 
 
 def test_every_measure_is_here() -> None:
-    """A measure that has a result for each row comes with a case."""
+    """A measure that has a result for each row comes with a case, a keyword of arrays a reason."""
     assert {name for name, _, _ in CASES} == set(measures())
+    assert set(NO_OPTIONS) == set(OF_ARRAYS)
 
 
 @functools.cache

@@ -4,28 +4,24 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+from cli_cases import Run
 
 import fastent
 
 pytest.importorskip("click")
 pytest.importorskip("rich")
 
-from fastent.cli import main
-
-Run = Callable[..., tuple[int, str, str]]
 LOGITS = 3 * np.random.default_rng(1).standard_normal((100, 10)).astype(np.float32)
 LABELS = np.arange(100) % 10
 
 
 @pytest.fixture
-def run(capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Run:
+def run(run: Run) -> Run:
     """Run the command in a folder with logits, labels, distributions and a label out of range."""
-    monkeypatch.chdir(tmp_path)
     bad = LABELS.copy()
     bad[57] = 12
     np.save("logits.npy", LOGITS)
@@ -33,15 +29,7 @@ def run(capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.
     np.save("bad.npy", bad)
     np.save("target.npy", np.full_like(LOGITS, 0.1))
     np.save("prob.npy", np.full_like(LOGITS, 0.1))
-
-    def call(*words: str) -> tuple[int, str, str]:
-        with pytest.raises(SystemExit) as caught:
-            main(list(words))
-        captured = capsys.readouterr()
-        assert isinstance(caught.value.code, int)
-        return caught.value.code, captured.out, captured.err
-
-    return call
+    return run
 
 
 CALLS: list[tuple[str, Callable[[], Any]]] = [
@@ -81,7 +69,7 @@ FAILURES = [
     ("softmax-cross-entropy logits.npy", "--labels FILE their class indices"),
     ("softmax-cross-entropy logits.npy --labels labels.npy --with logits.npy", "one of them"),
     ("softmax-entropy logits.npy --labels labels.npy", "takes no --labels"),
-    ("softmax-entropy logits.npy --temperature 0", "temperature must be a positive number"),
+    ("softmax-entropy logits.npy --temperature 0", "it must be a positive number"),
     ("entropy prob.npy --temperature 2", "takes no --temperature"),
     ("softmax-cross-entropy logits.npy --labels logits.npy", "class indices"),
     ("softmax-cross-entropy logits.npy --labels labels.npy -o labels.npy", "labels.npy"),

@@ -4,41 +4,31 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+from cli_cases import Run
 
 import fastent
 
 pytest.importorskip("click")
 pytest.importorskip("rich")
 
-from fastent.cli import main, npy
+from fastent.cli import npy
 
-Run = Callable[..., tuple[int, str, str]]
 LOGITS = 3 * np.random.default_rng(1).standard_normal((100, 10)).astype(np.float32)
 LABELS = np.arange(100) % 10
 SCORES = fastent.score_logits(LABELS, LOGITS)
 
 
 @pytest.fixture
-def run(capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Run:
+def run(run: Run) -> Run:
     """Run the command in a folder with logits and labels."""
-    monkeypatch.chdir(tmp_path)
     np.save("logits.npy", LOGITS)
     np.save("labels.npy", LABELS)
-
-    def call(*words: object) -> tuple[int, str, str]:
-        with pytest.raises(SystemExit) as caught:
-            main([str(word) for word in words])
-        captured = capsys.readouterr()
-        assert isinstance(caught.value.code, int)
-        return caught.value.code, captured.out, captured.err
-
-    return call
+    return run
 
 
 def check_files(stem: str, want: Any) -> None:
@@ -240,7 +230,7 @@ FAILURES = [
     ("top-log-probs logits.npy --top 2 --labels labels.npy", 2, "takes no --labels"),
     ("softmax logits.npy --with logits.npy", 2, "takes no --with"),
     ("softmax logits.npy --base 2", 2, "takes no --base"),
-    ("softmax logits.npy --temperature 0", 1, "temperature must be a positive number"),
+    ("softmax logits.npy --temperature 0", 2, "it must be a positive number"),
     ("softmax cube.npy --axis 0 -o out.npy", 2, "cube.npy: has 3 axes, and results are written"),
     ("softmax logits.npy -o logits.npy", 2, "would overwrite"),
 ]

@@ -18,18 +18,28 @@ MODULES = sorted(
     {getattr(getattr(fastent, name), "__module__", "fastent") for name in fastent.__all__}
     | set(DROP_INS)
 )
-DOCS = sorted((Path(__file__).resolve().parents[1] / "docs").glob("*.md"))
+ROOT = Path(__file__).resolve().parents[1]
+DOCS = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
 PAGES = [page for page in DOCS if ">>>" in page.read_text(encoding="utf-8")]
+NEEDED = {
+    "README.md": ["polars", "duckdb", "pandas", "xarray", "pyarrow"],
+    "arrow.md": ["pyarrow"],
+    "duckdb.md": ["duckdb", "pyarrow"],
+    "pandas.md": ["pandas", "pyarrow"],
+    "polars.md": ["polars", "pyarrow"],
+    "report.md": ["matplotlib"],
+    "torch.md": ["torch", "ml_dtypes"],
+    "xarray.md": ["xarray"],
+}
+"""Packages that the examples of a page import."""
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
 def test_pages(page: Path) -> None:
     """So does every example of a page of the documentation."""
-    if page.name == "arrow.md":
-        pytest.importorskip("pyarrow")
-    if page.name == "report.md":
-        pytest.importorskip("matplotlib")
-    failed, tried = doctest.testfile(str(page), module_relative=False)
+    for package in NEEDED.get(page.name, ()):
+        pytest.importorskip(package)
+    failed, tried = doctest.testfile(str(page), module_relative=False, optionflags=doctest.ELLIPSIS)
     assert failed == 0
     assert tried > 0
 
@@ -41,6 +51,16 @@ def test_examples_of_tables() -> None:
         failed, tried = doctest.testmod(importlib.import_module(f"fastent.arrow.{name}"))
         assert failed == 0
         assert tried > 0
+
+
+@pytest.mark.parametrize("name", ["duckdb", "pandas", "polars", "xarray"])
+def test_examples_of_other_libraries(name: str) -> None:
+    """So do those of the modules that need another library."""
+    pytest.importorskip("pyarrow")
+    pytest.importorskip(name)
+    failed, tried = doctest.testmod(importlib.import_module(f"fastent.{name}"))
+    assert failed == 0
+    assert tried > 0
 
 
 @pytest.mark.parametrize("name", MODULES)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -18,15 +17,14 @@ pytest.importorskip("pyarrow")
 
 import pyarrow as pa
 import pyarrow.parquet as pq
+from cli_cases import Run, check_failure
 from file_cases import (
     LABELS,
     NAMES,
     ROWS,
     WIDTH,
-    Outcome,
     P,
     Q,
-    check_failure,
     check_same,
     column,
     files_below,
@@ -38,9 +36,6 @@ from file_cases import (
 )
 
 from fastent.cli.files import FORMATS
-
-Run = Callable[..., Outcome]
-
 
 LISTS = [".parquet", ".arrow", ".arrows", ".feather", ".npz"]
 OUTPUTS = [".parquet", ".arrow", ".arrows", ".csv", ".npy", ".npz"]

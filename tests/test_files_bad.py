@@ -8,9 +8,7 @@ import shutil
 import subprocess
 import sys
 import zipfile
-from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
@@ -21,11 +19,10 @@ pytest.importorskip("pyarrow")
 
 import pyarrow as pa
 import pyarrow.parquet as pq
-from file_cases import LABELS, P, check_failure, files_below, table, wide, write
+from cli_cases import Run, check_failure
+from file_cases import LABELS, P, files_below, table, wide, write
 
 from fastent.cli.files import base
-
-Run = Callable[..., Any]
 
 
 def cut(name: str, share: float = 0.6) -> None:
@@ -64,6 +61,7 @@ def bad_inputs(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def make_bad_inputs() -> None:
     """Write them to the current folder."""
+    Path("latin.csv").write_bytes(b"\xe9,b\n0.5,0.5\n")
     write("good.parquet", table())
     write("good.csv", wide())
     for suffix in ("parquet", "arrow", "arrows", "feather", "npz"):
@@ -113,6 +111,7 @@ BAD = [
     ("empty.npz", 1, "empty.npz: is empty"),
     ("empty.csv", 1, "empty.csv: is empty"),
     ("empty.npy", 1, "empty.npy: "),
+    ("latin.csv", 1, "latin.csv: its names are not UTF-8"),
     ("text.parquet", 1, "text.parquet: not a readable Parquet file"),
     ("text.arrow", 1, "text.arrow: not a readable Arrow file"),
     ("text.arrows", 1, "text.arrows: not a readable Arrow stream file"),

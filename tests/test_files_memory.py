@@ -6,7 +6,6 @@ import contextlib
 import inspect
 import subprocess
 import sys
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -19,9 +18,7 @@ pytest.importorskip("pyarrow")
 
 import pyarrow as pa
 import pyarrow.parquet as pq
-from file_cases import check_failure
-
-Run = Callable[..., Any]
+from cli_cases import Run, check_failure
 
 
 def test_what_cannot_fit_is_told_before_any_work(score: Run) -> None:

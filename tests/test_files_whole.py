@@ -22,11 +22,10 @@ pytest.importorskip("pyarrow")
 
 import pyarrow as pa
 import pyarrow.parquet as pq
-from file_cases import check_failure, files_below, start, table, write
+from cli_cases import Run, check_failure
+from file_cases import files_below, start, table, write
 
 from fastent.cli.output import Output
-
-Run = Callable[..., Any]
 
 
 def many_files(folder: Path, *, files: int = 4) -> None:

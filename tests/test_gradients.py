@@ -11,6 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from mpmath import mp, mpf
+from reference_gradients import exact_entry, exact_for_label
 from reference_logits import DIGITS, ExactRow
 from strategies import LOGITS, logits
 from zoo import ZOO
@@ -28,23 +29,6 @@ REDUCTIONS = ("none", "mean", "sum", "weighted_mean")
 def bound(dtype: Any) -> float:
     """Return the relative error that measures.def promises."""
     return float(_core.bounds()["softmax_cross_entropy_grad"][np.dtype(dtype) == np.float64])
-
-
-def exact_entry(row: ExactRow, target: Any, place: int, temperature: float) -> tuple[Any, Any]:
-    """Return W p - t over the temperature, and the larger of the two terms."""
-    with mp.workdps(DIGITS):
-        total = mp.fsum(mpf(float(t)) for t in target)
-        first, second = total * row.probability(place), mpf(float(target[place]))
-        return (first - second) / mpf(temperature), max(first, second) / mpf(temperature)
-
-
-def exact_for_label(row: ExactRow, label: int, place: int, temperature: float) -> Any:
-    """Return p, or minus what the others have, over the temperature."""
-    with mp.workdps(DIGITS):
-        if place != label:
-            return row.probability(place) / mpf(temperature)
-        others = (j for j in range(len(row.logits)) if j != label)
-        return -mp.fsum(row.probability(j) for j in others) / mpf(temperature)
 
 
 @pytest.mark.parametrize("family", LOGITS)

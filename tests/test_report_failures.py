@@ -9,39 +9,35 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from cli_cases import Run
 
 pytest.importorskip("click")
 pytest.importorskip("rich")
 pytest.importorskip("matplotlib")
 pytest.importorskip("pyarrow")
 
-from fastent.cli import main
 from fastent.report import write_report
 
 EXAMPLES = Path(__file__).parent.parent / "examples"
 PROBABILITIES = EXAMPLES / "digits_probabilities.npy"
 LABELS = EXAMPLES / "digits_labels.npy"
 
-Run = Callable[..., tuple[int, str]]
+Report = Callable[..., tuple[int, str]]
 
 
 @pytest.fixture
-def run(capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Run:
+def report(run: Run) -> Report:
     """Run ``fastent report`` in an empty folder; return its exit code and what it complains of."""
-    monkeypatch.chdir(tmp_path)
 
     def call(*words: object) -> tuple[int, str]:
-        with pytest.raises(SystemExit) as caught:
-            main(["report", *(str(word) for word in words)])
-        captured = capsys.readouterr()
-        assert captured.out == ""
-        assert isinstance(caught.value.code, int)
-        return caught.value.code, captured.err
+        outcome = run("report", *words)
+        assert outcome.out == ""
+        return outcome.code, outcome.err
 
     return call
 
 
-def test_failures(run: Run, tmp_path: Path) -> None:
+def test_failures(report: Report, tmp_path: Path) -> None:
     """Each is one line that says what, where and what to do; nothing is left behind."""
     rows, half = np.load(PROBABILITIES), 898
     np.save("first.npy", rows[:half])
@@ -95,7 +91,7 @@ def test_failures(run: Run, tmp_path: Path) -> None:
         (1, ("first.npy", *out, labels, "missing"), "missing"),
     ]
     for code, words, message in cases:
-        found = run(*words)
+        found = report(*words)
         assert found[1].startswith("fastent: "), words
         assert found[1].count("\n") == 1, words
         assert message in found[1], (words, found[1])

@@ -64,28 +64,3 @@ def test_refused(source: Any, message: str) -> None:
         fe.entropy(source)
     with pytest.raises(TypeError, match=message):
         fe.surprisal(source)
-
-
-def test_pytorch() -> None:
-    """Tensors of the processor are read where they lie; the others say what to do."""
-    torch = pytest.importorskip("torch")
-    p = torch.tensor(P)
-    labels = torch.tensor([0, 1, 2, 3, 4, 0, 1, 2])
-    assert fe.entropy(p).tobytes() == fe.entropy(P).tobytes()
-    assert fe.entropy(p.T, axis=0).tobytes() == fe.entropy(P).tobytes()
-    assert fe.entropy(p.float()).dtype == np.float32
-    half = p.half()
-    assert fe.entropy(half).tobytes() == fe.entropy(half.float()).tobytes()
-    brain = p.bfloat16()
-    assert fe.entropy(brain).tobytes() == fe.entropy(brain.float()).tobytes()
-    assert fe.log_loss(labels, p).tobytes() == fe.log_loss(labels.numpy(), P).tobytes()
-    target = labels > 2
-    got = fe.binary_cross_entropy(target, p[:, 0].float())
-    assert got.dtype == np.float32
-    for tensor, remedy in (
-        (p.clone().requires_grad_(), "detach"),
-        (p.to("meta"), "cpu"),
-        (p.to_sparse(), "to_dense"),
-    ):
-        with pytest.raises(TypeError, match=f"p cannot be read as an array: .*{remedy}"):
-            fe.entropy(tensor)

@@ -7,11 +7,15 @@ import pyarrow as pa
 
 from fastent._arrays import Array
 
+NAMES = {"halffloat": "float16", "float": "float32", "double": "float64"}
+
 
 def dtype_of(type: pa.DataType) -> np.dtype[Any]:
-    """Return the dtype of numbers, or of booleans once their bits are bytes."""
-    dtype: np.dtype[Any] = np.dtype(type.to_pandas_dtype())
-    return dtype
+    """Return the dtype of numbers, or of booleans once their bits are bytes.
+
+    PyArrow's own answer, `to_pandas_dtype`, imports pandas in older versions.
+    """
+    return np.dtype(NAMES.get(str(type), str(type)))
 
 
 def numbers(array: pa.Array) -> Array:

@@ -47,11 +47,12 @@ def choose_operand(
 
 
 def _names_one(options: dict[str, Any], name: str) -> bool:
-    """Whether an option is the name of a column; a weight of rows has to be one."""
+    """Whether an option is the name of a column, or of several; a weight of rows has to be one."""
     value = options.get(name)
     if name == "weight" and value is not None and not isinstance(value, str):
         raise TypeError(f"weight is the name of a column here, not {value!r}")
-    return isinstance(value, str)
+    names = value if isinstance(value, (list, tuple)) and len(value) else [value]
+    return all(isinstance(each, str) for each in names)
 
 
 def _layout(schema: pa.Schema, role: str, names: Sequence[str], alone: bool) -> Layout:

@@ -20,6 +20,9 @@ BLOCK_BYTES = 1 << 20
 """About how much is copied at a time, where rows cannot be read as they lie."""
 BLOCK_ROWS = 1024
 """How many rows are, up to four times as much: each of many columns is entered once a block."""
+ALONE_ROWS, ALONE_ENTRIES = 1 << 20, 1 << 17
+"""How many bytes a thread takes on without others' help: half of what is shared out among threads,
+of rows with a result each and of entries with a result each."""
 
 
 class Scorer:
@@ -92,7 +95,9 @@ class Scorer:
             if part is not None
         ]
 
-    def score(self, batch: pa.RecordBatch, first_row: int = 0) -> pa.RecordBatch:
+    def score(
+        self, batch: pa.RecordBatch, first_row: int = 0, *, alone: bool = False
+    ) -> pa.RecordBatch:
         """Return the results of a batch.
 
         Parameters
@@ -101,6 +106,8 @@ class Scorer:
             With the columns that are read, of the types that they have in the schema.
         first_row : int
             The number of rows before it, by which errors count.
+        alone : bool
+            Work on the calling thread alone, for engines that have threads of their own.
 
         Returns
         -------
@@ -111,12 +118,16 @@ class Scorer:
         groups = [layout.fetch(batch) for layout in self._layouts]
         mask = self._present(groups)
         fillings = [result.of(rows) for result in self._results]
-        for start, stop, places, operands in self._blocks(groups, rows, mask, first_row):
+        for start, stop, places, operands in self._blocks(groups, rows, mask, first_row, alone):
             found, offsets = self._of_block(operands, places, first_row + start)
             for filling, part in zip(fillings, found, strict=True):
                 filling.put(start, stop, places, part, offsets)
         arrays = [filling.finish(mask) for filling in fillings]
         return pa.RecordBatch.from_arrays(arrays, schema=self.schema)
+
+    def score_arrays(self, operands: Mapping[str, Array]) -> list[Array]:
+        """Return the results, one array for each, of operands that are arrays of rows already."""
+        return self._of_block(dict(operands), None, 0)[0]
 
     def _present(self, groups: Sequence[Sequence[pa.Array]]) -> Array | None:
         """Return which rows have a result: none of their operands is null. None if all have."""
@@ -133,16 +144,23 @@ class Scorer:
         rows: int,
         mask: Array | None,
         first_row: int,
+        alone: bool,
     ) -> Iterator[tuple[int, int, Array | None, dict[str, Rows]]]:
         """Yield blocks: their rows, the places of those that are there (None: all), the operands.
 
-        All rows are one block, if nothing is null and they can be read as they lie.
+        All rows are one block, if nothing is null, they can be read as they lie, and other threads
+        may help.
         """
         pairs = list(zip(self._layouts, groups, strict=True))
         step = rows
-        if mask is not None or any(layout.copies(arrays) for layout, arrays in pairs):
+        copied = mask is not None or any(layout.copies(arrays) for layout, arrays in pairs)
+        if copied or alone:
             size = max(1.0, sum(layout.row_bytes(arrays) for layout, arrays in pairs))
-            step = int(max(BLOCK_BYTES / size, min(BLOCK_ROWS, 4 * BLOCK_BYTES / size), 1))
+            if copied:
+                step = int(max(BLOCK_BYTES / size, min(BLOCK_ROWS, 4 * BLOCK_BYTES / size), 1))
+            if alone:
+                most = ALONE_ENTRIES if self._measure.spreads else ALONE_ROWS
+                step = min(step, int(max(most / size, 1)))
         readers = [layout.reader(arrays, self._nulls, step) for layout, arrays in pairs]
         for start in range(0, rows, max(step, 1)):
             stop = min(start + step, rows)

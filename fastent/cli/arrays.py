@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -14,9 +14,10 @@ from numpy.typing import NDArray
 
 import fastent
 from fastent.cli import rows as blocks
-from fastent.cli.errors import DataError, UseError
+from fastent.cli.errors import DataError, UseError, with_options
 from fastent.cli.measures import Measure
-from fastent.cli.npy import NpyFile, NpyWriter
+from fastent.cli.npy import NpyFile, NpyWriter, read_header
+from fastent.cli.parts import Part, make_parts
 from fastent.cli.rows import Rows, arrange
 
 if TYPE_CHECKING:
@@ -30,7 +31,7 @@ class ArrayJob:
     """One input with everything that was found out about it before the work starts."""
 
     def __init__(self, request: Request, path: Path, output: Path | None) -> None:
-        self.path, self._request = path, request
+        self.path, self.target, self._request = path, output, request
         self._measures = request.measures
         _check_alike(request.measures)
         files = _operands(request, path)
@@ -39,6 +40,19 @@ class ArrayJob:
         self.rows: int | None = self._rows.count
         self._turned = False
         self._outputs, self.output = self._name_outputs(output)
+        self._check_keywords()
+        self.sources: Sequence[Path] = [file.path for file in files]
+        self._block_bytes = min(blocks.BLOCK_BYTES, request.memory // 16)
+
+    def _check_keywords(self) -> None:
+        """Raise what a measure says of its options before any work: no row is to blame for it."""
+        for measure in self._measures:
+            try:
+                _caller(measure, self._request.keywords_of(measure))(*self._rows.none())
+            except TypeError:
+                pass  # of a dtype: that is the data's fault, and told with it
+            except ValueError as error:
+                raise DataError(f"{self.path}: {with_options(error)}") from error
 
     def _name_outputs(self, output: Path | None) -> tuple[dict[str, Path], Path | None]:
         """Return where each result goes, and what messages call all of them."""
@@ -71,14 +85,39 @@ class ArrayJob:
         """Every file that will be written."""
         return list(self._outputs.values())
 
-    def run(self) -> Generator[tuple[dict[str, Any], int], None, None]:
+    def parts(self, token: str) -> list[Part]:
+        """Return parts that can be scored apart: blocks."""
+        row_bytes = sum(operand.nbytes for operand in self._rows.operands) / max(1, self.rows or 1)
+        lengths = self._rows.lengths(self._request.batch_rows, self._block_bytes)
+        return make_parts(lengths, row_bytes, token)
+
+    def assemble(self, parts: Sequence[Part]) -> Generator[int, None, None]:
+        """Write the outputs from those of all parts; yield the rows of each."""
+        with ExitStack() as stack:
+            for path in self._outputs.values():
+                writer = stack.enter_context(NpyWriter(path, self._rows.shape, self._turned))
+                for part in parts:
+                    with open(part.path_of(path), "rb") as file:
+                        shape, dtype, _ = read_header(file)
+                        tail, width = shape[1:], math.prod(shape[1:])
+                        writer.write(np.empty((0, *tail), dtype), tail)  # where width is 0 too
+                        step = max(1, self._block_bytes // max(1, width * dtype.itemsize))
+                        while (values := np.fromfile(file, dtype, step * width)).size:
+                            writer.write(values, tail)
+                            yield values.size // width
+            for source in self._files:
+                source.check_unchanged()
+
+    def run(self, part: Part | None = None) -> Generator[tuple[dict[str, Any], int], None, None]:
         """Score and write; yield what the summary tells of, measure by measure, and the rows."""
         with ExitStack() as stack:
-            writers = {
-                name: stack.enter_context(NpyWriter(path, self._rows.shape, self._turned))
-                for name, path in self._outputs.items()
-            }
-            for found, outer in self._blocks():
+            writers = {}
+            for name, path in self._outputs.items():
+                writer = NpyWriter(path, self._rows.shape, self._turned)
+                if part is not None:
+                    writer = NpyWriter(part.path_of(path), (part.rows,))
+                writers[name] = stack.enter_context(writer)
+            for found, outer in self._blocks(part):
                 shown = {}
                 count = 0
                 for measure, fields in zip(self._measures, found, strict=True):
@@ -92,12 +131,12 @@ class ArrayJob:
             for file in self._files:
                 file.check_unchanged()
 
-    def _blocks(self) -> Iterator[tuple[list[Results], int]]:
+    def _blocks(self, part: Part | None) -> Iterator[tuple[list[Results], int]]:
         """Yield the results of one block after the other, and how many axes its rows have."""
         calls = [_caller(measure, self._request.keywords_of(measure)) for measure in self._measures]
-        block_bytes = min(blocks.BLOCK_BYTES, self._request.memory // 16)
-        done = 0
-        for operands in self._rows.blocks(self._request.batch_rows, block_bytes):
+        done = 0 if part is None else part.first_row
+        some = () if part is None else (part.start, part.stop)
+        for operands in self._rows.blocks(self._request.batch_rows, self._block_bytes, *some):
             found = []
             for file in self._files:
                 file.check_unchanged()
@@ -218,7 +257,7 @@ def _find_row(
 
 def _explain(measure: Measure, path: Path, rows: Rows, row: int | None, error: ValueError) -> str:
     """Return the message for a row that was scored alone, so that its own count began at 0."""
-    message = " ".join(str(error).split()).replace("normalize=True", "--normalize")
+    message = with_options(error)
     for word, file in zip((measure.first, measure.second), rows.files, strict=False):
         # Who works with files knows the operand by its file.
         if message.startswith(f"{word}: "):

@@ -10,13 +10,13 @@ from typing import Any
 
 import click
 
-import fastent
 from fastent.cli.bench_command import bench
 from fastent.cli.errors import CommandError
 from fastent.cli.files import FORMATS
-from fastent.cli.measures import MEASURES
+from fastent.cli.measures import BIAS_CORRECTIONS, MEASURES
 from fastent.cli.report_command import report as report_command
 from fastent.cli.sizes import parse_memory
+from fastent.cli.urls import parse_path
 
 
 class OneLineErrors(click.Group):
@@ -78,6 +78,25 @@ def _parse_log_floor(context: click.Context, option: click.Parameter, value: str
     return number
 
 
+def _parse_path(context: click.Context, option: click.Parameter, value: str | None) -> Any:
+    """Return a file of this machine, or of a URL."""
+    return None if value is None else parse_path(value)
+
+
+def _parse_temperature(context: click.Context, option: click.Parameter, value: Any) -> Any:
+    """Refuse what is not above 0."""
+    if value is not None and not value > 0:
+        raise click.BadParameter(f"{value:g} is none; it must be a positive number.")
+    return value
+
+
+def _parse_order(context: click.Context, option: click.Parameter, value: float | None) -> Any:
+    """Refuse what is below 0, and no number."""
+    if value is not None and not value >= 0:
+        raise click.BadParameter(f"{value:g} is less than 0, or no number.")
+    return value
+
+
 def _parse_memory(context: click.Context, option: click.Parameter, value: str) -> int:
     """Return the bytes of a size such as 256MiB."""
     try:
@@ -94,10 +113,15 @@ def _parse_memory(context: click.Context, option: click.Parameter, value: str) -
     invoke_without_command=True,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-@click.version_option(fastent.__version__, prog_name="fastent", message="%(prog)s %(version)s")
+@click.option("--version", is_flag=True, help="Show the version and exit.")
 @click.pass_context
-def command(context: click.Context) -> None:
+def command(context: click.Context, version: bool) -> None:
     """Score probabilities in files: entropy, cross entropy, KL divergence and more."""
+    if version:
+        import fastent
+
+        click.echo(f"fastent {fastent.__version__}")
+        context.exit()
     if context.invoked_subcommand is None:
         click.echo(context.get_help())
 
@@ -137,7 +161,7 @@ command.add_command(bench)
     "--with",
     "second",
     metavar="FILE",
-    type=click.Path(path_type=Path),
+    callback=_parse_path,
     help="The second operand, what is judged: q, prob.",
 )
 @click.option(
@@ -163,8 +187,27 @@ command.add_command(bench)
     callback=_parse_log_floor,
     help="The least a logarithm can be, in nats; none for exact.",
 )
-@click.option("--temperature", type=float, help="What logits are divided by; default 1.")
+@click.option(
+    "--temperature",
+    type=float,
+    callback=_parse_temperature,
+    help="What logits are divided by; default 1.",
+)
+@click.option("--alpha", type=float, callback=_parse_order, help="The order of a Renyi measure.")
+@click.option("--order", type=float, callback=_parse_order, help="The order of tsallis-entropy.")
 @click.option("--top", type=click.IntRange(min=0), help="How many of the largest.")
+@click.option("--ignore-index", type=int, help="The label of rows that count for nothing.")
+@click.option(
+    "--pseudocount",
+    type=float,
+    callback=_parse_order,
+    help="Added to every entry, of entropy before dividing by the sum.",
+)
+@click.option(
+    "--bias-correction",
+    type=click.Choice(BIAS_CORRECTIONS),
+    help="Of the entropy of counts.",
+)
 @click.option("--header/--no-header", default=None, help="Whether CSV begins with names.")
 @click.option("--threads", type=click.IntRange(min=1), help="Of the measures.")
 @click.option("--batch-rows", type=click.IntRange(min=1), help="Most rows to work on at a time.")
@@ -175,6 +218,8 @@ command.add_command(bench)
     show_default=True,
     help="What the work may take, beside the program itself.",
 )
+@click.option("--workers", type=click.IntRange(min=1), help="Processes of a cluster to start here.")
+@click.option("--scheduler", metavar="ADDRESS", help="Of a Dask cluster to do the work.")
 @click.option("--resume", is_flag=True, help="Skip inputs whose output in the folder is complete.")
 @click.option("--json", "as_json", is_flag=True, help="Print the summary as JSON.")
 @click.option("--quiet", is_flag=True, help="No progress bar, and no summary but with --json.")

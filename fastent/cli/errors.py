@@ -23,3 +23,18 @@ class InterruptedRunError(CommandError):
     """Ctrl-C: exit code 130."""
 
     exit_code = 130
+
+
+def with_options(error: BaseException) -> str:
+    """Return a message of the functions, on one line, in the words of the command line."""
+    message = " ".join(str(error).split())
+    for word, option in (
+        ("normalize=True", "--normalize"),
+        (', or pass nulls="zero"', ", or say --nulls zero"),
+        ("indices_or_k", "--top"),
+        ("bias_correction", "--bias-correction"),
+        ("pseudocount", "--pseudocount"),
+        ("temperature must", "--temperature must"),
+    ):
+        message = message.replace(word, option)
+    return message

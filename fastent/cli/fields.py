@@ -30,10 +30,22 @@ class FieldMeans:
     def add(self, results: dict[str, NDArray[Any]]) -> None:
         """Take in one block of results, field by field."""
         missing = np.isnan(results["entropy"])
+        nan_rows = int(np.count_nonzero(missing))
         self.rows += missing.size
-        self.nan_rows += int(np.count_nonzero(missing))
+        self.nan_rows += nan_rows
         for name, values in self._shown(results).items():
-            self._means.setdefault(name, Mean()).add(values[~missing])
+            kept = values[~missing] if nan_rows else values
+            self._means.setdefault(name, Mean()).add(kept)
+
+    def merge(self, other: FieldMeans) -> None:
+        """Take in all that another summary has."""
+        self.rows += other.rows
+        self.nan_rows += other.nan_rows
+        for name, mean in other._means.items():
+            self._means.setdefault(name, Mean()).merge(mean)
+
+    def condense(self) -> None:
+        """Do nothing: means are small."""
 
     def _shown(self, results: dict[str, NDArray[Any]]) -> dict[str, NDArray[Any]]:
         """Return what is averaged."""
@@ -60,8 +72,6 @@ class Comparison:
     """How far two models' predictions are apart; rows that are NaN are left out."""
 
     def __init__(self) -> None:
-        self.rows = 0
-        self.nan_rows = 0
         self._divergences = Statistics()
         self._spreads: dict[str, Spread] = {}
 
@@ -69,10 +79,30 @@ class Comparison:
         """Take in one block of results, field by field."""
         divergences = results["kl_divergence"]
         self._divergences.add(divergences)
-        self.rows, self.nan_rows = self._divergences.rows, self._divergences.nan_rows
         numbers = np.isfinite(divergences)
+        every = bool(numbers.all())
         for name, values in results.items():
-            self._spreads.setdefault(name, Spread()).add(values[numbers])
+            self._spreads.setdefault(name, Spread()).add(values if every else values[numbers])
+
+    def merge(self, other: Comparison) -> None:
+        """Take in all that another summary has; it stays as it is."""
+        self._divergences.merge(other._divergences)
+        for name, spread in other._spreads.items():
+            self._spreads.setdefault(name, Spread()).merge(spread)
+
+    def condense(self) -> None:
+        """Give up the divergences themselves for their counts."""
+        self._divergences.condense()
+
+    @property
+    def rows(self) -> int:
+        """How many rows there were."""
+        return self._divergences.rows
+
+    @property
+    def nan_rows(self) -> int:
+        """How many of them are NaN."""
+        return self._divergences.nan_rows
 
     def as_dict(self) -> dict[str, Any]:
         """Return the numbers under the names the summary shows them by."""
@@ -84,6 +114,6 @@ class Comparison:
             if name == "kl_divergence":
                 shown["standard_error"] = spread.standard_error
             else:
-                shown[f"mean_{name}"] = spread.mean if spread.count else math.nan
+                shown[f"mean_{name}"] = spread.mean
                 shown[f"standard_error_{name}"] = spread.standard_error
         return shown

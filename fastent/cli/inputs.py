@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import glob
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from fastent.cli.errors import UseError
 from fastent.cli.files import ENDINGS, Format, format_of
+from fastent.cli.urls import is_remote, reaching
 
 STREAM = Path("-")
 
@@ -26,28 +28,39 @@ def find_inputs(words: Sequence[Path]) -> tuple[list[Input], bool]:
     found: list[Input] = []
     several = len(words) > 1
     for word in words:
-        if word.is_dir():
-            files = _in_folder(word)
-            several = True
-        elif not word.exists() and word != STREAM and glob.has_magic(str(word)):
-            names = sorted(glob.glob(str(word), recursive=True))
-            files = [Input(Path(name), Path(Path(name).name)) for name in names]
-            files = [file for file in files if file.path.is_file()]
-            several = True
-            if not files:
-                raise UseError(f"{word}: no file matches")
-        else:
-            files = [Input(word, Path(word.name))]
+        with reaching(word):
+            files, of_many = _files_of(word)
         found += files
+        several = several or of_many
     if several and any(file.path == STREAM for file in found):
         raise UseError("- is standard input, which is the only input where it is one")
     return found, several
 
 
+def _files_of(word: Path) -> tuple[list[Input], bool]:
+    """Return the files that one word stands for, and whether it may stand for several."""
+    if word.is_dir():
+        return _in_folder(word), True
+    if not glob.has_magic(str(word)) or word == STREAM or word.exists():
+        return [Input(word, Path(word.name))], False
+    paths = sorted(path for path in _matching(word) if path.is_file())
+    if not paths:
+        raise UseError(f"{word}: no file matches")
+    return [Input(path, Path(path.name)) for path in paths], True
+
+
+def _matching(pattern: Path) -> list[Path]:
+    """Return what a pattern stands for."""
+    if not is_remote(pattern):
+        return [Path(name) for name in glob.glob(str(pattern), recursive=True)]
+    folder = next(each for each in pattern.parents if not glob.has_magic(str(each)))
+    return list(folder.glob(str(pattern.relative_to(folder))))
+
+
 def _in_folder(folder: Path) -> list[Input]:
     """Return the files of a folder and those below, without hidden ones."""
     paths = sorted(path for path in folder.rglob("*") if path.suffix.lower() in ENDINGS)
-    files = [Input(path, path.relative_to(folder)) for path in paths if path.is_file()]
+    files = [Input(path, Path(str(path.relative_to(folder)))) for path in paths if path.is_file()]
     files = [file for file in files if not any(part[0] in "._" for part in file.name.parts)]
     if not files:
         raise UseError(
@@ -61,10 +74,11 @@ def check_file(path: Path) -> None:
     if path == STREAM:
         return
     format_of(path)
-    if not path.exists():
-        raise UseError(f"{path}: no such file")
-    if path.is_dir():
-        raise UseError(f"{path}: not a file")
+    with reaching(path):
+        if not path.exists():
+            raise UseError(f"{path}: no such file")
+        if path.is_dir():
+            raise UseError(f"{path}: not a file")
 
 
 def find_outputs(
@@ -73,6 +87,8 @@ def find_outputs(
     """Return where the results of each input go."""
     if output is None:
         return [None] * len(inputs)
+    if re.match(r"[a-z][a-z0-9+.-]+:/", str(output)):
+        raise UseError(f"{output}: results are written to files of this machine, not to URLs")
     if output == STREAM:
         if several:
             raise UseError("-o - is standard output, which takes the results of one input")

@@ -5,7 +5,6 @@ from __future__ import annotations
 import difflib
 from dataclasses import dataclass
 
-from fastent import LogitComparison, LogitScores, TopLogProbs
 from fastent.cli.errors import UseError
 
 
@@ -24,12 +23,27 @@ class Measure:
     """The keywords the function takes, among those the command line offers."""
     spreads: bool
     """True where results lie along the axis of the rows."""
-    fields: tuple[str, ...]
-    """The names of several results, of which each has a file of its own."""
+    result: str
+    """The class of several results, of which each has a file of its own; or "" for one."""
     needs_first: bool
     """False where the function takes None for its first operand."""
     labels_last: bool
     """True where class indices go beside both operands, behind them."""
+
+    @property
+    def fields(self) -> tuple[str, ...]:
+        """The names of several results."""
+        if not self.result:
+            return ()
+        import fastent  # not above: the help needs no NumPy
+
+        names: tuple[str, ...] = getattr(fastent, self.result)._fields
+        return names
+
+    @property
+    def needs(self) -> list[str]:
+        """The options without which it cannot be called."""
+        return [option for option in ("top", "alpha", "order") if option in self.options]
 
 
 def _measure(
@@ -39,13 +53,13 @@ def _measure(
     options: str,
     pointwise: bool = False,
     spreads: bool = False,
-    fields: tuple[str, ...] = (),
+    result: str = "",
     needs_first: bool = True,
     labels_last: bool = False,
 ) -> Measure:
     """Return a table entry; `options` is a list of words."""
     words = frozenset(options.split())
-    kind = (pointwise, words, spreads, fields, needs_first, labels_last)
+    kind = (pointwise, words, spreads, result, needs_first, labels_last)
     return Measure(name, first, second, *kind)
 
 
@@ -54,21 +68,30 @@ MEASURES = {
     for measure in (
         _measure("surprisal", "p", None, "base log_floor check", pointwise=True),
         _measure("binary_entropy", "p", None, "base check", pointwise=True),
-        _measure("entropy", "p", None, "axis base normalize check"),
+        _measure("entropy", "p", None, "axis base normalize check bias_correction pseudocount"),
+        _measure("renyi_entropy", "p", None, "axis base normalize check alpha"),
+        _measure("tsallis_entropy", "p", None, "axis normalize check order"),
         _measure("perplexity", "p", None, "axis normalize check"),
         _measure("cross_entropy", "p", "q", "axis base normalize log_floor check"),
         _measure("kl_divergence", "p", "q", "axis base normalize log_floor check"),
         _measure("js_divergence", "p", "q", "axis base normalize check"),
         _measure("js_distance", "p", "q", "axis base normalize check"),
         _measure("jeffreys_divergence", "p", "q", "axis base normalize log_floor check"),
+        _measure("renyi_divergence", "p", "q", "axis base normalize check alpha"),
         _measure("hellinger_distance", "p", "q", "axis normalize check"),
         _measure("total_variation_distance", "p", "q", "axis normalize check"),
-        _measure("population_stability_index", "p", "q", "axis base check"),
+        _measure("population_stability_index", "p", "q", "axis base check pseudocount"),
         _measure("binary_cross_entropy", "target", "prob", "base log_floor check", pointwise=True),
-        _measure("log_loss", "labels", "prob", "axis base log_floor check labels"),
+        _measure("log_loss", "labels", "prob", "axis base log_floor check labels ignore_index"),
+        _measure("brier_score", "target", "prob", "axis check labels"),
         _measure("logsumexp", "logits", None, "axis temperature"),
         _measure("softmax_entropy", "logits", None, "axis base temperature"),
-        _measure("softmax_cross_entropy", "target", "logits", "axis base temperature labels"),
+        _measure(
+            "softmax_cross_entropy",
+            "target",
+            "logits",
+            "axis base temperature labels ignore_index",
+        ),
         _measure("softmax_kl_divergence", "logits_p", "logits_q", "axis base temperature"),
         _measure("softmax", "logits", None, "axis temperature", spreads=True),
         _measure("log_softmax", "logits", None, "axis temperature", spreads=True),
@@ -76,16 +99,16 @@ MEASURES = {
             "score_logits",
             "target",
             "logits",
-            "axis base temperature labels",
-            fields=LogitScores._fields,
+            "axis base temperature labels ignore_index",
+            result="LogitScores",
             needs_first=False,
         ),
         _measure(
             "compare_logits",
             "logits_p",
             "logits_q",
-            "axis base temperature labels",
-            fields=LogitComparison._fields,
+            "axis base temperature labels ignore_index",
+            result="LogitComparison",
             labels_last=True,
         ),
         _measure(
@@ -94,7 +117,7 @@ MEASURES = {
             None,
             "axis base temperature top",
             spreads=True,
-            fields=TopLogProbs._fields,
+            result="TopLogProbs",
         ),
         _measure("sigmoid", "logits", None, "", pointwise=True),
         _measure(
@@ -102,6 +125,8 @@ MEASURES = {
         ),
     )
 }
+
+BIAS_CORRECTIONS = ("miller-madow", "grassberger", "chao-shen")
 
 
 def find_measure(name: str) -> Measure:

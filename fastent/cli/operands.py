@@ -11,7 +11,7 @@ import pyarrow as pa
 
 from fastent.arrow._columns import Wanted, choose_operand
 from fastent.arrow._measures import Measure, find_measure
-from fastent.cli.errors import DataError, UseError
+from fastent.cli.errors import DataError, UseError, with_options
 
 if TYPE_CHECKING:
     from fastent.cli.score import Request
@@ -135,18 +135,6 @@ def _list(text: str) -> Wanted:
     """Return one name or pattern, or the list that commas make."""
     words = text.split(",")
     return words[0] if len(words) == 1 else words
-
-
-def with_options(error: BaseException) -> str:
-    """Return a message of the functions in the words of the command line."""
-    message = " ".join(str(error).split())
-    for word, option in (
-        ("normalize=True", "--normalize"),
-        (', or pass nulls="zero"', ", or say --nulls zero"),
-        ("indices_or_k", "--top"),
-    ):
-        message = message.replace(word, option)
-    return message
 
 
 def explain_type(path: Path, error: TypeError) -> DataError:

@@ -7,11 +7,41 @@ import json
 import os
 import re
 from collections.abc import Iterable
+from contextvars import ContextVar
+from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 from typing import IO, Any
 
-from fastent.cli.errors import UseError
+from fastent.cli.errors import DataError, UseError
+
+
+@dataclass(frozen=True)
+class Mark:
+    """The sign that a run of several processes goes on: a file, which it removes at its end.
+
+    The temporary files of such a run carry its token instead of the number of a process, which
+    says nothing on another machine.
+    """
+
+    path: Path
+    token: str
+
+    @classmethod
+    def beside(cls, output: Path) -> Mark:
+        """Return a mark for a run that writes `output`, a file or a folder."""
+        token = f"r{os.urandom(4).hex()}"
+        folder = output if output.is_dir() else output.parent
+        return cls(folder / f".{output.name}.fastent-{token}.run.tmp", token)
+
+    def check(self) -> None:
+        """Raise if the run is over: somebody else may write the same output now."""
+        if not self.path.exists():
+            raise DataError(f"{self.path}: is gone, so the run that this is a part of is over")
+
+
+MARK: ContextVar[Mark | None] = ContextVar("MARK", default=None)
+"""The mark of the run that this is a part of, if it is."""
 
 
 class Output:
@@ -24,7 +54,9 @@ class Output:
     def __init__(self, path: Path) -> None:
         # Through a symbolic link, to the file it stands for.
         self._path = Path(os.path.realpath(path))
-        self._temporary = self._path.with_name(f".{self._path.name}.fastent-{os.getpid()}.tmp")
+        self._mark = MARK.get()
+        tag = os.getpid() if self._mark is None else f"{self._mark.token}.{os.urandom(4).hex()}"
+        self._temporary = self._path.with_name(f".{self._path.name}.fastent-{tag}.tmp")
         self._file: IO[bytes] | None = None
 
     def __enter__(self) -> Output:
@@ -35,7 +67,8 @@ class Output:
     def file(self) -> IO[bytes]:
         """The file, made when it is first asked for: in the same folder, so it can be renamed."""
         if self._file is None:
-            remove_leftovers(self._path)
+            if self._mark is None:  # else who began the run has done so
+                remove_leftovers([self._path])
             self._file = open(self._temporary, "xb")  # noqa: SIM115
         return self._file
 
@@ -51,6 +84,8 @@ class Output:
                 with self._file as file:
                     file.flush()
                     os.fsync(file.fileno())
+                if self._mark is not None:
+                    self._mark.check()
                 os.replace(self._temporary, self._path)
                 _sync_folder(self._path.parent)
         finally:
@@ -69,13 +104,19 @@ def _sync_folder(folder: Path) -> None:
         os.close(descriptor)
 
 
-def remove_leftovers(path: Path) -> None:
-    """Remove temporary files of runs to this output whose process is gone."""
-    pattern = re.compile(rf"\.{re.escape(path.name)}\.fastent-(\d+)\.tmp")
-    for name in os.listdir(path.parent):
-        found = pattern.fullmatch(name)
-        if found and _is_gone(int(found[1])):
-            path.with_name(name).unlink(missing_ok=True)
+_TEMPORARY = re.compile(r"\.+(.+?)\.fastent-(?:(\d+)|r[0-9a-f]{8}\..*)\.tmp")
+
+
+def remove_leftovers(paths: Iterable[Path]) -> None:
+    """Remove temporary files of runs to these outputs whose process is gone, or of clusters."""
+    names: dict[Path, set[str]] = {}
+    for path in paths:
+        names.setdefault(path.parent, set()).add(path.name)
+    for folder, outputs in names.items():
+        for name in os.listdir(folder):
+            found = _TEMPORARY.fullmatch(name)
+            if found and found[1] in outputs and (found[2] is None or _is_gone(int(found[2]))):
+                (folder / name).unlink(missing_ok=True)
 
 
 def _is_gone(process: int) -> bool:

@@ -74,7 +74,8 @@ def progress_bar(title: str, rows: int | None, wanted: bool) -> Iterator[Callabl
 
 def print_results(title: str, results: list[dict[str, Any]]) -> None:
     """Print one result as a list of its numbers, several as a table with a line for each."""
-    table = Table(title=title, title_justify="left", box=box.SIMPLE)
+    print(title)  # a title of the table would break in two where it is longer than a number
+    table = Table(box=box.SIMPLE)
     columns = [
         name
         for name in COLUMNS

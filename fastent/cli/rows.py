@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import islice
 from typing import Any
 
 import numpy as np
@@ -37,20 +38,36 @@ class Rows:
         """The number of rows."""
         return math.prod(self.shape)
 
+    def lengths(self, batch_rows: int | None, block_bytes: int | None = None) -> list[int]:
+        """Return the number of rows of each block."""
+        result = np.broadcast_to(np.int8(0), self.shape)
+        indices = block_indices(self.shape, batch_rows or self._rows_per_block(block_bytes))
+        return [result[index].size for index in indices]
+
     def blocks(
-        self, batch_rows: int | None, block_bytes: int | None = None
+        self,
+        batch_rows: int | None,
+        block_bytes: int | None = None,
+        start: int = 0,
+        stop: int | None = None,
     ) -> Iterator[tuple[NDArray[Any], ...]]:
-        """Yield the operands of one block after the other, in the order of the result.
+        """Yield the operands of one block after the other, all or some, in the result's order.
 
         At least one block comes, an empty one if there are no rows, because it shows the dtype
         of the result. The pages of a block are given back when the next one is asked for.
         """
-        for index in block_indices(self.shape, batch_rows or self._rows_per_block(block_bytes)):
+        indices = block_indices(self.shape, batch_rows or self._rows_per_block(block_bytes))
+        for index in islice(indices, start, stop):
             views = [operand[index] for operand in self.operands]
             pairs = list(zip(self.files, views, strict=True))
             yield tuple(file.read(view) for file, view in pairs)
             for file, view in pairs:
                 file.release(view)
+
+    def none(self) -> tuple[NDArray[Any], ...]:
+        """Return the operands without any row."""
+        operands = self.operands if self.shape else [each[np.newaxis] for each in self.operands]
+        return tuple(operand[:0] for operand in operands)
 
     def outer_axes(self, block: tuple[NDArray[Any], ...]) -> int:
         """Return how many axes of a block come before those of a row."""
@@ -97,7 +114,8 @@ def _are_labels(measure: Measure, files: tuple[NpyFile, ...]) -> bool:
     """Whether the first file holds class indices, where it may hold distributions too."""
     if measure.labels_last:
         return len(files) == 3
-    return measure.first == "labels" or files[0].array.ndim < files[1].array.ndim
+    of_class_1 = measure.second == "prob" and files[1].array.ndim == 1
+    return measure.first == "labels" or of_class_1 or files[0].array.ndim < files[1].array.ndim
 
 
 def _arrange_labels(files: tuple[NpyFile, ...], axis: int) -> tuple[list[NDArray[Any]], int]:

@@ -6,7 +6,7 @@ import math
 import time
 from collections.abc import Callable, Generator, Sequence
 from contextlib import closing
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -14,10 +14,12 @@ from fastent.cli.arrays import ArrayJob
 from fastent.cli.errors import InterruptedRunError, UseError
 from fastent.cli.fields import Comparison, FieldMeans
 from fastent.cli.files import FORMATS, Format, format_of
-from fastent.cli.inputs import STREAM, Input, check_file, find_inputs, find_outputs
+from fastent.cli.inputs import STREAM, check_file, find_inputs, find_outputs
 from fastent.cli.measures import Measure
 from fastent.cli.output import Ledger, refuse_overwriting
+from fastent.cli.parts import Part
 from fastent.cli.summary import Statistics, Summary
+from fastent.cli.urls import is_remote
 
 DEFAULT_MEMORY = 256 << 20
 
@@ -76,13 +78,26 @@ class Job(Protocol):
     path: Path
     output: Path | None
     rows: int | None
+    target: Path | None
+    """Where the output goes as it was said; of several files in .npy the name they begin with."""
+    sources: Sequence[Path]
+    """Every file that will be read."""
 
     @property
     def outputs(self) -> Sequence[Path]:
         """Every file that will be written."""
 
-    def run(self) -> Generator[tuple[dict[str, Any], int], None, None]:
-        """Score and write; yield results by measure, for the summary, and the number of rows."""
+    def run(self, part: Part | None = None) -> Generator[tuple[dict[str, Any], int], None, None]:
+        """Score and write; yield results by measure, for the summary, and the number of rows.
+
+        The results of a part go to files of its own.
+        """
+
+    def parts(self, token: str) -> list[Part]:
+        """Return parts that can be scored apart; their files will carry the token."""
+
+    def assemble(self, parts: Sequence[Part]) -> Generator[int, None, None]:
+        """Write the outputs from those of all parts; yield numbers of rows on the way."""
 
 
 @dataclass(frozen=True)
@@ -92,20 +107,43 @@ class Result:
     measure: str
     name: str
     output: Path | None
-    statistics: Summary
+    rows: int
+    nan_rows: int
+    numbers: dict[str, Any]
     seconds: float
+
+    @classmethod
+    def of(
+        cls, summary: Summary, measure: str, name: str, output: Path | None, seconds: float
+    ) -> Result:
+        """Return what a summary says now."""
+        rows, nan_rows = summary.rows, summary.nan_rows
+        return cls(measure, name, output, rows, nan_rows, summary.as_dict(), seconds)
 
     def as_dict(self) -> dict[str, Any]:
         """Return the numbers under the names the summary shows them by."""
-        rows = self.statistics.rows
         return {
             "measure": self.measure,
             "input": self.name,
             "output": None if self.output is None else str(self.output),
-            **self.statistics.as_dict(),
+            **self.numbers,
             "seconds": self.seconds,
-            "rows_per_second": rows / self.seconds if self.seconds > 0 else math.nan,
+            "rows_per_second": self.rows / self.seconds if self.seconds > 0 else math.nan,
         }
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What came of one input: what is told of it, and what goes into the summary of all."""
+
+    results: list[Result]
+    summaries: dict[str, Summary]
+
+
+Advance = Callable[[int], None]
+Outcomes = Generator[tuple[int, Outcome], None, None]
+Execute = Callable[[Request, "Sequence[Job]", Advance], Outcomes]
+"""Scores all inputs, and yields their places and outcomes as they are done."""
 
 
 @dataclass
@@ -141,9 +179,10 @@ def prepare(request: Request) -> Work:
     skipped = 0
     read = [each.path for each in inputs if each.path != STREAM]
     read += [path for path in (request.second,) if path is not None]
+    read = [path for path in read if not is_remote(path)]
     read += [Path(request.labels)] if request.labels and Path(request.labels).is_file() else []
     for each, output in zip(inputs, outputs, strict=True):
-        job = _job(request, each, output)
+        job = make_job(request, each.path, output)
         for path in job.outputs:
             refuse_overwriting(path, read)
         done = ledger is not None and [ledger.is_done(path, each.path) for path in job.outputs]
@@ -154,66 +193,90 @@ def prepare(request: Request) -> Work:
     return Work(jobs, skipped, ledger)
 
 
-def _job(request: Request, each: Input, output: Path | None) -> Job:
+def make_job(request: Request, path: Path, output: Path | None) -> Job:
     """Return how an input is scored: arrays as they lie, or as a table."""
     format = request.format
     if format is None and output is not None and output != STREAM:
         format = format_of(output)
-    arrays = each.path.suffix.lower() == ".npy" and (format is None or format.name == "npy")
+    arrays = path.suffix.lower() == ".npy" and (format is None or format.name == "npy")
     plain = output != STREAM and not request.columns and not request.append
     files = [request.second, Path(request.labels) if request.labels else None]
-    others = all(path is None or path.suffix.lower() == ".npy" for path in files)
-    if arrays and plain and others:
-        return ArrayJob(request, each.path, output)
+    others = all(each is None or each.suffix.lower() == ".npy" for each in files)
+    here = not any(each is not None and is_remote(each) for each in (path, *files))
+    if arrays and plain and others and here:  # what is mapped
+        return ArrayJob(request, path, output)
     try:
         from fastent.cli.tables import TableJob
     except ImportError as error:
         raise UseError(
-            f'{each.path}: tables need the package pyarrow: pip install "fastent-numpy[arrow]"'
+            f'{path}: tables need the package pyarrow: pip install "fastent-numpy[arrow]"'
         ) from error
 
     if output == STREAM and format is None:
         format = FORMATS["csv"]
-    return TableJob(request, each.path, output, format)
+    return TableJob(request, path, output, format)
+
+
+def score_here(request: Request, jobs: Sequence[Job], advance: Advance) -> Outcomes:
+    """Score one input after the other in this process."""
+    for place, job in enumerate(jobs):
+        begin = time.perf_counter()
+        for path in job.outputs:
+            path.parent.mkdir(parents=True, exist_ok=True)
+        summaries = new_summaries(request)
+        add_blocks(job.run(), summaries, advance)
+        yield place, settle(job, summaries, time.perf_counter() - begin)
+
+
+def add_blocks(
+    blocks: Generator[tuple[dict[str, Any], int], None, None],
+    summaries: dict[str, Summary],
+    advance: Advance,
+) -> None:
+    """Go through all blocks of a job."""
+    with closing(blocks):
+        for shown, rows in blocks:
+            for name, values in shown.items():
+                summaries[name].add(values)
+            advance(rows)
+
+
+def settle(job: Job, summaries: dict[str, Summary], seconds: float) -> Outcome:
+    """Return what came of a job that is done."""
+    results = [
+        Result.of(summary, name, str(job.path), job.output, seconds)
+        for name, summary in summaries.items()
+    ]
+    return Outcome(results, summaries)
 
 
 def run(
-    request: Request, work: Work, advance: Callable[[int], None]
+    request: Request, work: Work, advance: Advance, execute: Execute = score_here
 ) -> tuple[list[Result], list[Result]]:
     """Score every input; return the results of each, and those of all together.
 
     `advance` is called with the number of rows that were scored since the last call.
     """
-    jobs, done = work.jobs, 0
+    jobs = work.jobs
+    found: dict[int, list[Result]] = {}
+    overall = new_summaries(request)
+    begin = time.perf_counter()
     try:
         if work.ledger is not None:
             request.output.mkdir(parents=True, exist_ok=True)  # type: ignore[union-attr]
             work.ledger.begin(request.resume)
-        results: list[Result] = []
-        overall = {measure.name: _new_summary(request, measure) for measure in request.measures}
-        total = 0.0
-        for job in jobs:
-            begin = time.perf_counter()
-            own = overall
-            if len(jobs) > 1:
-                own = {measure.name: _new_summary(request, measure) for measure in request.measures}
-            for path in job.outputs:
-                path.parent.mkdir(parents=True, exist_ok=True)
-            with closing(job.run()) as blocks:
-                for shown, rows in blocks:
-                    for name, values in shown.items():
-                        own[name].add(values)
-                        if own is not overall:
-                            overall[name].add(values)
-                    advance(rows)
-            done += 1
-            seconds = time.perf_counter() - begin
-            total += seconds
-            for name, statistics in own.items():
-                results.append(Result(name, str(job.path), job.output, statistics, seconds))
+        with closing(execute(request, jobs, advance)) as outcomes:
+            for place, outcome in outcomes:
+                found[place] = outcome.results
+                for name, summary in outcome.summaries.items():
+                    overall[name].merge(summary)
     except KeyboardInterrupt:
-        raise InterruptedRunError(_told(done, len(jobs), request.output)) from None
-    return results, [Result(n, "overall", None, each, total) for n, each in overall.items()]
+        raise InterruptedRunError(_told(len(found), len(jobs), request.output)) from None
+    results = [result for place in sorted(found) for result in found[place]]
+    if len(jobs) == 1:
+        return results, [replace(each, name="overall", output=None) for each in results]
+    total = time.perf_counter() - begin
+    return results, [Result.of(each, n, "overall", None, total) for n, each in overall.items()]
 
 
 def _told(done: int, jobs: int, output: Path | None) -> str:
@@ -222,6 +285,11 @@ def _told(done: int, jobs: int, output: Path | None) -> str:
         return "interrupted"
     kept = "" if output is None else f" in {output}; --resume goes on"
     return f"interrupted: {done} of {jobs} files are done{kept}"
+
+
+def new_summaries(request: Request) -> dict[str, Summary]:
+    """Return summaries of no results yet, by the names of the measures."""
+    return {measure.name: _new_summary(request, measure) for measure in request.measures}
 
 
 def _new_summary(request: Request, measure: Measure) -> Summary:

@@ -11,9 +11,27 @@ import fastent
 from fastent.cli.errors import UseError
 from fastent.cli.files import find_format
 from fastent.cli.measures import Measure, find_measure
-from fastent.cli.score import Request, Result, prepare, run
+from fastent.cli.score import Execute, Request, Result, prepare, run, score_here
+from fastent.cli.urls import parse_path
 
-_KEYWORDS = ("base", "normalize", "check", "log_floor", "temperature", "top")
+_KEYWORDS = (
+    "base",
+    "normalize",
+    "check",
+    "log_floor",
+    "temperature",
+    "alpha",
+    "order",
+    "top",
+    "ignore_index",
+    "pseudocount",
+    "bias_correction",
+)
+_MEANINGS = {
+    "top": "K: how many of the largest",
+    "alpha": "X: the order, 0 or more, or inf",
+    "order": "X: the order, 0 or more, or inf",
+}
 
 
 def score_files(options: dict[str, Any], said: set[str]) -> None:
@@ -48,14 +66,20 @@ def score_files(options: dict[str, Any], said: set[str]) -> None:
         if options["threads"] is not None:
             stack.enter_context(fastent.num_threads(options["threads"]))
         work = prepare(request)
+        execute: Execute = score_here
+        if work.jobs and (options["scheduler"] or options["workers"]):
+            from fastent.cli.cluster import on_cluster
+
+            where = options["scheduler"], options["workers"], options["threads"]
+            execute = stack.enter_context(on_cluster(request, work.jobs, *where))
         with report.progress_bar(title, work.rows, not quiet) as advance:
-            results, overall = run(request, work, advance)
+            results, overall = run(request, work, advance, execute)
     with redirect_stdout(sys.stderr if str(request.output) == "-" else sys.stdout):
         if options["as_json"]:
             report.print_json(_document(request, work.skipped, results, overall))
         elif not quiet:
             _print(measures, work.skipped, results, overall)
-    _tell_invalid(max((each.statistics.nan_rows for each in overall), default=0))
+    _tell_invalid(max((each.nan_rows for each in overall), default=0))
 
 
 def _print(
@@ -90,7 +114,7 @@ def _measures_and_inputs(
         raise UseError(f"--measure {several}: one is named twice")
     if not words:
         raise UseError("Missing argument 'INPUT...': a file, a folder, or - for standard input")
-    return measures, tuple(Path(word) for word in words)
+    return measures, tuple(parse_path(word) for word in words)
 
 
 def _check_options(measures: tuple[Measure, ...], said: set[str], options: dict[str, Any]) -> None:
@@ -113,10 +137,13 @@ def _check_options(measures: tuple[Measure, ...], said: set[str], options: dict[
             "--labels FILE and --with FILE: INPUT is one operand, so one of them will do"
         )
     for measure in measures:
-        if "top" in measure.options and "top" not in said:
-            raise UseError(f"{measure.name} needs --top K: how many of the largest")
+        for option in measure.needs:
+            if option not in said:
+                raise UseError(f"{measure.name} needs --{option} {_MEANINGS[option]}")
     if options["resume"] and options["output"] is None:
         raise UseError("--resume goes on with a folder: -o FOLDER says which")
+    if options["scheduler"] and options["workers"]:
+        raise UseError("--scheduler joins a cluster and --workers starts one: say one of them")
     if options["append"] and options["output"] is None:
         raise UseError("--append is about the output: -o FILE says which")
     if options["format_name"] is not None and options["output"] is None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Generator, Iterator, Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, closing
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -12,13 +12,14 @@ import numpy as np
 import pyarrow as pa
 
 from fastent.arrow import Scorer
-from fastent.cli.errors import DataError, UseError
-from fastent.cli.files import Format, format_of
-from fastent.cli.files.base import BLOCK_BYTES, COPIES, File, Reader, Settings, boundary
+from fastent.cli.errors import DataError, UseError, with_options
+from fastent.cli.files import FORMATS, Format, format_of
+from fastent.cli.files.base import BLOCK_BYTES, COPIES, EVERY, File, Reader, Settings, boundary
 from fastent.cli.files.stream import format_of_stream
 from fastent.cli.inputs import STREAM
 from fastent.cli.measures import Measure
-from fastent.cli.operands import Plan, Table, choose, explain_type, with_options
+from fastent.cli.operands import Plan, Table, choose, explain_type
+from fastent.cli.parts import Part, make_parts
 from fastent.cli.pipeline import read_ahead
 from fastent.cli.sink import Sink, summarised
 from fastent.cli.sizes import mebibytes
@@ -38,10 +39,11 @@ class TableJob:
                 f"{path}: --axis is of .npy files whose results are .npy too; the entries of a row "
                 f"lie in a list, or in several columns"
             )
-        self.path, self.output = path, output
+        self.path, self.output, self.target = path, output, output
         self._request, self._format = request, format
         self._opened: _Opened | None = _Opened(request, path, format)
         self.rows = self._opened.rows
+        self.sources: Sequence[Path] = self._opened.sources
         if path != STREAM:
             # Closed until its turn comes: there may be thousands.
             self._opened.close()
@@ -52,16 +54,52 @@ class TableJob:
         """Every file that will be written."""
         return [] if self.output is None or self.output == STREAM else [self.output]
 
-    def run(self) -> Generator[tuple[dict[str, Any], int], None, None]:
+    def parts(self, token: str) -> list[Part]:
+        """Return parts that can be scored apart: row groups, record batches, rows of .npy."""
+        opened = self._open()
+        with closing(opened):
+            if len(parts := opened.parts(token)) > 1 and self.output and self._format:
+                # What the format has no place for is told before any work.
+                sink = Sink(self.output, self._format, opened.result_schema)
+                with contextlib.suppress(_EnoughError), sink:
+                    raise _EnoughError
+            return parts
+
+    def assemble(self, parts: Sequence[Part]) -> Generator[int, None, None]:
+        """Write the output from those of all parts; yield the rows of each batch."""
+        if self.output is None or self._format is None:
+            return
+        opened = self._open()
+        with ExitStack() as stack:
+            stack.callback(opened.close)
+            sink = stack.enter_context(Sink(self.output, self._format, opened.result_schema))
+            for part in parts:
+                with (
+                    pa.OSFile(str(part.path_of(self.output))) as file,
+                    pa.ipc.open_stream(file) as batches,
+                ):
+                    for batch in batches:
+                        sink.put(batch)
+                        yield batch.num_rows
+            opened.check_unchanged()
+            sink.finish()
+
+    def _open(self) -> _Opened:
+        return self._opened or _Opened(self._request, self.path, self._format)
+
+    def run(self, part: Part | None = None) -> Generator[tuple[dict[str, Any], int], None, None]:
         """Score and write; yield what the summary tells of, measure by measure, and the rows."""
-        opened = self._opened or _Opened(self._request, self.path, self._format)
+        opened = self._open()
         with ExitStack() as stack:
             stack.callback(opened.close)
             sink = None
             if self.output is not None and self._format is not None:
-                sink = stack.enter_context(Sink(self.output, self._format, opened.result_schema))
-            batches = stack.enter_context(read_ahead(opened.batches()))
-            done = 0
+                output, format = self.output, self._format
+                if part is not None:
+                    output, format = part.path_of(output), FORMATS["arrows"]
+                sink = stack.enter_context(Sink(output, format, opened.result_schema))
+            batches = stack.enter_context(read_ahead(opened.batches(part)))
+            done = 0 if part is None else part.first_row
             for batch in _at_least_one(batches, opened.schema):
                 found = opened.score(batch, done)
                 if sink is not None:
@@ -72,6 +110,10 @@ class TableJob:
             opened.check_unchanged()
             if sink is not None:
                 sink.finish()
+
+
+class _EnoughError(Exception):
+    """Ends an output that was only tried."""
 
 
 def _at_least_one(batches: Iterator[pa.RecordBatch], schema: pa.Schema) -> Iterator[pa.RecordBatch]:
@@ -131,12 +173,14 @@ class _Opened:
             if name != "input":
                 self._add(name, path)
         self._paths = paths
+        self.sources = list(paths.values())
 
     def _add(self, name: str, path: Path) -> None:
         file = File(path)
         self._files.append(file)
         format = format_of_stream(file) if path == STREAM else format_of(path)
-        self._readers[name] = format.open(file, self._settings)
+        with boundary(path):
+            self._readers[name] = format.open(file, self._settings)
         self._is_csv = getattr(self, "_is_csv", False) or (name == "input" and format.name == "csv")
 
     # ---- planning -------------------------------------------------------------------------
@@ -228,9 +272,11 @@ class _Opened:
     def _rows_that_fit(self) -> int:
         """Return how many rows are read at a time; raise if memory is too small for one."""
         request, memory = self._request, self._request.memory
-        row_bytes = sum(reader.row_bytes() for reader in self._readers.values())
+        row_bytes = 0.0
         for name, reader in self._readers.items():
-            what, size = reader.largest()
+            with boundary(self._paths[name]):
+                row_bytes += reader.row_bytes()
+                what, size = reader.largest()
             if size > memory / 2:
                 raise UseError(
                     f"{self._paths[name]}: {what} needs {mebibytes(2 * size)}, more than --memory "
@@ -247,9 +293,17 @@ class _Opened:
 
     # ---- working --------------------------------------------------------------------------
 
-    def batches(self) -> Iterator[pa.RecordBatch]:
+    def parts(self, token: str) -> list[Part]:
+        """Return parts of the input, none if it is read beside other files, or as a whole."""
+        if len(self._readers) > 1:
+            return []
+        reader = self._readers["input"]
+        return make_parts(reader.stretches(self._batch_rows), reader.row_bytes(), token)
+
+    def batches(self, part: Part | None = None) -> Iterator[pa.RecordBatch]:
         """Yield the rows of all files side by side."""
-        sources = {name: self._guarded(name, reader) for name, reader in self._readers.items()}
+        some = EVERY if part is None else slice(part.start, part.stop)
+        sources = {name: self._guarded(name, r, some) for name, r in self._readers.items()}
         if len(sources) == 1:
             yield from sources["input"]
             return
@@ -273,14 +327,14 @@ class _Opened:
             parts = [batch for batch in waiting.values() if batch is not None]
             count = min(part.num_rows for part in parts)
             columns = [column for part in parts for column in part.slice(0, count).columns]
-            for name, part in zip(list(waiting), parts, strict=True):
-                waiting[name] = part.slice(count)
+            for name, here in zip(list(waiting), parts, strict=True):
+                waiting[name] = here.slice(count)
             yield pa.RecordBatch.from_arrays(columns, schema=self.schema)
 
-    def _guarded(self, name: str, reader: Reader) -> Iterator[pa.RecordBatch]:
+    def _guarded(self, name: str, reader: Reader, some: slice) -> Iterator[pa.RecordBatch]:
         """Yield the batches of a file; what its reader raises is one line."""
         path = self._paths[name]
-        source = reader.batches(self._batch_rows)
+        source = reader.batches(self._batch_rows, some)
         while True:
             with boundary(path):
                 batch = next(source, None)

@@ -12,6 +12,7 @@ from typing import IO, Protocol
 import pyarrow as pa
 
 from fastent.cli.errors import CommandError, DataError
+from fastent.cli.urls import is_remote
 
 DEFAULT_MEMORY = 256 << 20
 BLOCK_BYTES = 4 << 20
@@ -19,6 +20,9 @@ BLOCK_BYTES = 4 << 20
 COPIES = 16
 """Batches take at most this part of the memory: about six are alive at a time (being read, waiting,
 scored, waiting, written), and decoding one takes two or three times its size."""
+
+
+EVERY = slice(None)
 
 
 @dataclass(frozen=True)
@@ -48,8 +52,15 @@ class Reader(Protocol):
     def largest(self) -> tuple[str, float]:
         """Return what has to be in memory as a whole, by its name, and its bytes."""
 
-    def batches(self, rows: int) -> Iterator[pa.RecordBatch]:
-        """Yield batches of at most so many rows."""
+    def stretches(self, rows: int) -> list[int]:
+        """Return how many rows there are in stretches that can be read by themselves.
+
+        No batch of at most `rows` rows goes beyond its stretch. Empty if there is no way into the
+        middle of the file.
+        """
+
+    def batches(self, rows: int, stretches: slice = EVERY) -> Iterator[pa.RecordBatch]:
+        """Yield batches of at most so many rows, of all stretches or some."""
 
     def close(self) -> None:
         """Close the file."""
@@ -78,7 +89,7 @@ class File:
                 # Without Python's buffer, whose lock a waiting thread would hold at the exit.
                 self.file: IO[bytes] = open(0, "rb", buffering=0, closefd=False)  # noqa: SIM115
             else:
-                self.file = open(path, "rb")  # noqa: SIM115
+                self.file = path.open("rb")
             self._before = self._state()
             self.size: int | None = None if self._before is None else self._before[0]
         if self.size == 0:
@@ -89,7 +100,7 @@ class File:
         """Return size and time of change of what is a file."""
         if str(self.path) == "-":
             return None
-        found = os.fstat(self.file.fileno())
+        found = self.path.stat() if is_remote(self.path) else os.fstat(self.file.fileno())
         return found.st_size, found.st_mtime_ns
 
     def check_unchanged(self) -> None:
@@ -118,6 +129,8 @@ def boundary(path: Path | str, kind: str = "") -> Iterator[None]:
         if error.errno is not None and error.strerror:
             raise DataError(f"{path}: {error.strerror}") from error
         raise DataError(f"{path}: {_unreadable(kind, error)}") from error
+    except UnicodeDecodeError as error:
+        raise DataError(f"{path}: its names are not UTF-8 ({error}): write it anew") from error
     except Exception as error:
         raise DataError(f"{path}: {_unreadable(kind, error)}") from error
 

@@ -11,7 +11,7 @@ import pyarrow.compute as pc
 from pyarrow import csv
 
 from fastent.cli.errors import DataError, UseError
-from fastent.cli.files.base import File, Settings, boundary, in_slices
+from fastent.cli.files.base import EVERY, File, Settings, boundary, in_slices
 
 BLOCK_BYTES = 1 << 20
 NULLS = ["", "NA", "N/A", "null", "NULL"]
@@ -134,7 +134,11 @@ class Reader:
         """Return what a block takes, and those that are read ahead."""
         return "a block of lines", 8.0 * self._block
 
-    def batches(self, rows: int) -> Iterator[pa.RecordBatch]:
+    def stretches(self, rows: int) -> list[int]:
+        """Return nothing: where a line begins is known to who has read all before."""
+        return []
+
+    def batches(self, rows: int, stretches: slice = EVERY) -> Iterator[pa.RecordBatch]:
         """Yield batches."""
         source = _Rest(self._first, self._file.file)
         self._first = b""

@@ -11,7 +11,8 @@ from typing import IO, Any
 import pyarrow as pa
 
 from fastent.cli.errors import DataError
-from fastent.cli.files.base import File, Settings, boundary, fields_of, in_slices, width_of
+from fastent.cli.files.base import EVERY, File, Settings, boundary, fields_of, in_slices, width_of
+from fastent.cli.urls import open_for_arrow
 
 _MAGIC = b"ARROW1\0\0"
 _RECORD_BATCH = 3
@@ -26,6 +27,7 @@ class _ArrowReader(ABC):
         self._file = file
         self.rows: int | None = None
         self._largest = 0
+        self._lengths: list[int] = []
         with boundary(file.path, self.kind):
             if file.size is not None:
                 self._look()
@@ -37,6 +39,7 @@ class _ArrowReader(ABC):
         self.rows = 0
         for rows, body in batch_sizes(self._file.file):
             self.rows += rows
+            self._lengths.append(rows)
             self._largest = max(self._largest, body)
         self._file.file.seek(0)
 
@@ -59,14 +62,18 @@ class _ArrowReader(ABC):
         """Return the largest record batch, of which two may be in memory."""
         return "a record batch", 2.0 * self._largest
 
-    def batches(self, rows: int) -> Iterator[pa.RecordBatch]:
+    def stretches(self, rows: int) -> list[int]:
+        """Return nothing: a stream is read from its beginning."""
+        return []
+
+    def batches(self, rows: int, stretches: slice = EVERY) -> Iterator[pa.RecordBatch]:
         """Yield batches."""
         places = [self.schema.get_field_index(name) for name in self._columns]
-        for batch in self._batches(self._open(places)):
+        for batch in self._batches(self._open(places), stretches):
             yield from in_slices(batch, rows)
 
     @abstractmethod
-    def _batches(self, reader: Any) -> Iterator[pa.RecordBatch]:
+    def _batches(self, reader: Any, stretches: slice) -> Iterator[pa.RecordBatch]:
         """Yield the record batches of the file as they are."""
 
     def close(self) -> None:
@@ -78,7 +85,7 @@ class Reader(_ArrowReader):
     """An Arrow file."""
 
     def _open(self, columns: Sequence[int] | None) -> Any:
-        source = pa.OSFile(str(self._file.path))
+        source = open_for_arrow(self._file.path)
         if source.read(4) == b"FEA1":
             raise DataError(
                 f"{self._file.path}: is of the first version of Feather: write it with version 2"
@@ -86,8 +93,12 @@ class Reader(_ArrowReader):
         options = pa.ipc.IpcReadOptions(included_fields=columns, use_threads=False)
         return pa.ipc.open_file(source, options=options)
 
-    def _batches(self, reader: Any) -> Iterator[pa.RecordBatch]:
-        for place in range(reader.num_record_batches):
+    def stretches(self, rows: int) -> list[int]:
+        """Return the rows of the record batches."""
+        return self._lengths
+
+    def _batches(self, reader: Any, stretches: slice) -> Iterator[pa.RecordBatch]:
+        for place in range(reader.num_record_batches)[stretches]:
             yield reader.get_batch(place)
 
 
@@ -104,11 +115,11 @@ class StreamReader(_ArrowReader):
         if self._reader is None:
             # A stream can be opened once, and before its columns are known.
             options = pa.ipc.IpcReadOptions(use_threads=False)
-            source = self._file.file if self._file.size is None else pa.OSFile(str(self._file.path))
+            source = self._file.file if self._file.size is None else open_for_arrow(self._file.path)
             self._reader = pa.ipc.open_stream(source, options=options)
         return self._reader
 
-    def _batches(self, reader: Any) -> Iterator[pa.RecordBatch]:
+    def _batches(self, reader: Any, stretches: slice) -> Iterator[pa.RecordBatch]:
         for batch in reader:
             yield batch.select(list(self._columns))
 

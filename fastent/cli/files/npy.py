@@ -15,10 +15,10 @@ import numpy as np
 import pyarrow as pa
 from numpy.lib import format as npy_format
 
-from fastent.arrow._bits import numbers
+from fastent.arrow._bits import dtype_of, numbers
 from fastent.arrow._results import of_numbers
 from fastent.cli.errors import DataError, UseError
-from fastent.cli.files.base import File, Settings, boundary
+from fastent.cli.files.base import EVERY, File, Settings, boundary
 from fastent.cli.npy import read_header
 
 
@@ -105,11 +105,16 @@ class _ArraysReader(ABC):
         total = sum(array.row_bytes * array.shape[0] for array in turned)
         return "an array in Fortran's order", 2.0 * total
 
-    def batches(self, rows: int) -> Iterator[pa.RecordBatch]:
+    def stretches(self, rows: int) -> list[int]:
+        """Return nothing: a zip is unpacked from its beginning."""
+        return []
+
+    def batches(self, rows: int, stretches: slice = EVERY) -> Iterator[pa.RecordBatch]:
         """Yield batches."""
         arrays = [self._arrays[name] for name in self._columns]
         schema = pa.schema([array.field for array in arrays])
-        sources = [_blocks(array, self._open(array), rows) for array in arrays]
+        starts = range(0, self.rows or 0, rows)[stretches]
+        sources = [_blocks(array, self._open(array), starts) for array in arrays]
         for parts in zip(*sources, strict=True):
             yield pa.RecordBatch.from_arrays(list(map(_column, parts)), schema=schema)
 
@@ -118,22 +123,23 @@ class _ArraysReader(ABC):
         self._file.close()
 
 
-def _blocks(array: _Array, file: IO[bytes], rows: int) -> Iterator[np.ndarray[Any, Any]]:
+def _blocks(array: _Array, file: IO[bytes], starts: range) -> Iterator[np.ndarray[Any, Any]]:
     """Yield the rows of an array block by block."""
-    file.read(array.start) if not file.seekable() else file.seek(array.start)
+    first = 0 if array.turned else starts.start * array.row_bytes
+    file.seek(array.start + first)
     whole = None
     if array.turned:
         flat = np.frombuffer(_exactly(file, array.row_bytes * array.shape[0]), array.dtype)
         whole = flat.reshape(array.shape[::-1]).T
-    for start in range(0, array.shape[0], rows):
-        count = min(rows, array.shape[0] - start)
+    for start in starts:
+        count = min(starts.step, array.shape[0] - start)
         if whole is not None:
             block = whole[start : start + count]
         else:
             flat = np.frombuffer(_exactly(file, count * array.row_bytes), array.dtype)
             block = flat.reshape(count, *array.shape[1:])
         yield np.ascontiguousarray(block, array.dtype.newbyteorder("="))
-    if whole is None and file.read(1):
+    if whole is None and starts.stop >= array.shape[0] and file.read(1):
         raise ValueError("there is more than its header says")
 
 
@@ -170,8 +176,14 @@ class NpyReader(_ArraysReader):
         return {name: self._header(name, "", self._file.file, self._file.size or 0)}
 
     def _open(self, array: _Array) -> IO[bytes]:
-        self._file.file.seek(0)
         return self._file.file
+
+    def stretches(self, rows: int) -> list[int]:
+        """Return the rows of each batch, where they lie one after the other."""
+        count = self.rows or 0
+        if any(self._arrays[name].turned for name in self._columns):
+            return [count]
+        return [min(rows, count - start) for start in range(0, count, rows)]
 
 
 class NpzReader(_ArraysReader):
@@ -233,7 +245,7 @@ class _Spools:
         while pa.types.is_fixed_size_list(type):
             shape.append(type.list_size)
             type = type.value_type
-        dtype = np.dtype(np.bool_ if pa.types.is_boolean(type) else type.to_pandas_dtype())
+        dtype = dtype_of(type)
         header = {
             "descr": npy_format.dtype_to_descr(dtype),
             "fortran_order": False,

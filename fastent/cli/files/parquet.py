@@ -8,10 +8,21 @@ from typing import IO
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from fastent.cli.files.base import File, Settings, boundary
+from fastent.cli.files.base import EVERY, File, Settings, boundary, width_of
+from fastent.cli.urls import open_for_arrow
 
 READ_BYTES = 1 << 20
+RUN_BATCHES = 8
+"""Row groups are read together until they make about so many batches."""
 _VALUE_BYTES = {"BOOLEAN": 1, "INT32": 4, "FLOAT": 4, "INT64": 8, "DOUBLE": 8, "INT96": 12}
+_LISTS = (
+    pa.ListArray,
+    pa.LargeListArray,
+    pa.ListViewArray,
+    pa.LargeListViewArray,
+    pa.FixedSizeListArray,
+)
+_TEXTS = (pa.StringArray, pa.LargeStringArray, pa.BinaryArray, pa.LargeBinaryArray)
 
 
 class Reader:
@@ -20,7 +31,7 @@ class Reader:
     def __init__(self, file: File, settings: Settings) -> None:
         self._file, self._memory = file, settings.memory
         with boundary(file.path, "Parquet"):
-            self._source = pa.OSFile(str(file.path))
+            self._source = open_for_arrow(file.path)
             self._parquet = pq.ParquetFile(self._source)
             self.schema: pa.Schema = self._parquet.schema_arrow
             self.rows: int | None = self._parquet.metadata.num_rows
@@ -47,7 +58,25 @@ class Reader:
                 name, most = f"row group {group}", pages
         return name, most
 
-    def batches(self, rows: int) -> Iterator[pa.RecordBatch]:
+    def _runs(self, rows: int) -> list[tuple[list[int], int]]:
+        """Return row groups that are read together, as small ones are, and their rows."""
+        metadata = self._parquet.metadata
+        runs: list[tuple[list[int], int]] = []
+        for group in range(metadata.num_row_groups):
+            count = metadata.row_group(group).num_rows
+            if runs and runs[-1][1] < RUN_BATCHES * rows:
+                groups, before = runs[-1]
+                groups.append(group)
+                runs[-1] = (groups, before + count)
+            else:
+                runs.append(([group], count))
+        return runs
+
+    def stretches(self, rows: int) -> list[int]:
+        """Return the rows of row groups, small ones together."""
+        return [count for _, count in self._runs(rows)]
+
+    def batches(self, rows: int, stretches: slice = EVERY) -> Iterator[pa.RecordBatch]:
         """Yield batches."""
         columns = list(self._columns)
         # PyArrow reads ahead whole row groups unless told not to. Each column has a buffer.
@@ -56,7 +85,8 @@ class Reader:
         whole = pq.ParquetFile(
             self._source, metadata=self._parquet.metadata, pre_buffer=False, buffer_size=size
         )
-        yield from whole.iter_batches(rows, use_threads=False, columns=columns)
+        for groups, _ in self._runs(rows)[stretches]:
+            yield from whole.iter_batches(rows, groups, columns, use_threads=False)
 
     def close(self) -> None:
         """Close the file."""
@@ -115,19 +145,19 @@ class Writer:
     def __init__(self, file: IO[bytes], schema: pa.Schema) -> None:
         self._writer = pq.ParquetWriter(file, schema, write_page_checksum=True)
         self._waiting: list[pa.RecordBatch] = []
-        self._bytes = 0
+        self._bytes = 0.0
 
     def write(self, batch: pa.RecordBatch) -> None:
         """Append rows; small batches wait until there are enough for a row group."""
         self._waiting.append(batch)
-        self._bytes += batch.get_total_buffer_size()
+        self._bytes += sum(map(_value_bytes, batch.columns))
         if self._bytes >= ROW_GROUP_BYTES:
             self._flush()
 
     def _flush(self) -> None:
         if self._waiting:
             table = pa.Table.from_batches(self._waiting)
-            self._waiting, self._bytes = [], 0
+            self._waiting, self._bytes = [], 0.0
             self._writer.write_table(table, row_group_size=max(1, table.num_rows))
 
     def finish(self) -> None:
@@ -141,3 +171,26 @@ class Writer:
 
 
 ROW_GROUP_BYTES = 16 << 20
+
+
+def _value_bytes(values: pa.Array) -> float:
+    """Return the bytes of the values, however their buffers came to be: where row groups end."""
+    type, count = values.type, len(values)
+    width = width_of(type)
+    if width is not None:
+        return count * width
+    if isinstance(type, pa.BaseExtensionType):
+        return _value_bytes(values.storage)
+    if pa.types.is_struct(type):
+        return sum(_value_bytes(values.field(place)) for place in range(type.num_fields))
+    if pa.types.is_map(type):
+        values = values.cast(pa.list_(pa.struct([type.key_field, type.item_field])))
+    elif pa.types.is_string_view(type) or pa.types.is_binary_view(type):
+        values = values.cast(pa.large_binary())
+    if isinstance(values, _LISTS):
+        return 4 * count + _value_bytes(values.flatten())
+    if isinstance(values, _TEXTS):
+        import pyarrow.compute as pc  # 8 MiB that most files do without
+
+        return 4 * count + float(pc.sum(pc.binary_length(values)).as_py() or 0)
+    return float(4 * count + values.nbytes)
