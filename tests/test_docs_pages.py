@@ -60,12 +60,14 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
-def run_page(name: str) -> None:
-    """Run the commands of a page, one after the other, as a shell does."""
+def run_page(name: str, **instead: str) -> None:
+    """Run the commands of a page, one after the other, as a shell does; with other addresses."""
     text = (ROOT / "docs" / name).read_text("utf-8")
     blocks = re.findall(r"^```sh\n(.*?)^```$", text, re.MULTILINE | re.DOTALL)
     assert blocks
     for line in "".join(blocks).splitlines():
+        for option, value in instead.items():
+            line = re.sub(rf"(--{option}) \S+", rf"\1 {value}", line)
         done = subprocess.run(["sh", "-c", line], capture_output=True, text=True, timeout=120)
         assert done.returncode == 0, f"{line}\n{done.stderr}"
 
@@ -101,3 +103,14 @@ def test_commands_of_reports(folder: Path) -> None:
     run_page("report.md")
     for name in ("report.html", "drift.html"):
         assert Path(name).read_text("utf-8").rstrip().endswith("</html>")
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_commands_of_clusters(folder: Path) -> None:
+    """Each writes what the functions return; the scheduler is one of this machine."""
+    distributed = pytest.importorskip("distributed")
+    settings = {"n_workers": 1, "host": "127.0.0.1", "dashboard_address": None}
+    with distributed.LocalCluster(**settings) as cluster:
+        run_page("cluster.md", scheduler=cluster.scheduler_address)
+    for part in PARTS:
+        same(pq.read_table(f"out/part-{part.start}.parquet")["entropy"], fe.entropy(P[part]))
