@@ -133,6 +133,7 @@ def main() -> None:
     parser.add_argument("--row-bytes", type=float, default=48.0, help="read and written")
     parser.add_argument("--cores", type=int, default=16, help="of a node")
     parser.add_argument("--slots", type=int, default=16, help="tasks at once on a node")
+    parser.add_argument("--row-ns", type=float, help="of a core; default: as measured, of 40 bytes")
     parser.add_argument("--scheduler-ms", type=float, help="of a task; default: as measured")
     parser.add_argument("--folder", help="where the files are made; default a temporary one")
     given: Any = parser.parse_args()
@@ -147,10 +148,13 @@ def main() -> None:
             else:
                 costs = show_costs(Path(place), given.rounds)
         if given.only in (None, "model"):
-            told = given.scheduler_ms
-            costs_there = costs if told is None else replace(costs, scheduler_seconds=told / 1e3)
+            there = costs
+            if given.row_ns is not None:
+                there = replace(there, row_seconds=given.row_ns / 1e9)
+            if given.scheduler_ms is not None:
+                there = replace(there, scheduler_seconds=given.scheduler_ms / 1e3)
             job = Job(given.rows, given.row_bytes, 1.0)
-            show_model(costs_there, job, Cluster(1, given.cores, given.slots))
+            show_model(there, job, Cluster(1, given.cores, given.slots))
         if given.only in (None, "check"):
             show_check(Path(place), costs, given.rounds)
 
