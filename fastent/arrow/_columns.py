@@ -150,7 +150,8 @@ def _by_default(
     if len(kinds) > 1 or (measure.elementwise and len(single) > 1):
         names = ", ".join(f"{field.name} ({field.type})" for field in single)
         raise ValueError(f"name the columns of {role}: it may be any of {names}")
-    return [_single(schema, field.name) for field in single], measure.elementwise
+    alone = measure.elementwise or (role == "prob" and len(single) == 1)  # that of class 1
+    return [_single(schema, field.name) for field in single], alone
 
 
 def _holds_rows(type: pa.DataType) -> bool:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -12,6 +12,7 @@ import pyarrow as pa
 from fastent.arrow._columns import Wanted, choose_operand
 from fastent.arrow._measures import Measure, find_measure
 from fastent.cli.errors import DataError, UseError, with_options
+from fastent.cli.measures import Measure as CommandMeasure
 
 if TYPE_CHECKING:
     from fastent.cli.score import Request
@@ -84,6 +85,17 @@ def choose(request: Request, name: str, tables: dict[str, Table]) -> Plan:
     labels = found.get(truth) if truth is not None else None
     wanted = [found.get(role) for role in measure.operands]
     return Plan(wanted, labels if isinstance(labels, str) else None)
+
+
+def is_one_row(measure: CommandMeasure, file: str, flat: Collection[str], pair: bool) -> bool:
+    """Whether an array of one axis is one row, rather than a number a row, as `rows` arranges it.
+
+    `flat` are the files that have one axis; `pair` tells whether there is a file of ``--with``.
+    """
+    if measure.pointwise or measure.second == "prob" or file == "labels":
+        return False
+    holds_truth = pair and file == "input" and measure.first in TRUTHS
+    return not holds_truth or "with" in flat
 
 
 def _truth(request: Request, measure: Measure, role: str, tables: dict[str, Table]) -> Wanted:

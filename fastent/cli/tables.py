@@ -15,10 +15,11 @@ from fastent.arrow import Scorer
 from fastent.cli.errors import DataError, UseError, with_options
 from fastent.cli.files import FORMATS, Format, format_of
 from fastent.cli.files.base import BLOCK_BYTES, COPIES, EVERY, File, Reader, Settings, boundary
+from fastent.cli.files.npy import NpyReader
 from fastent.cli.files.stream import format_of_stream
 from fastent.cli.inputs import STREAM
 from fastent.cli.measures import Measure
-from fastent.cli.operands import Plan, Table, choose, explain_type
+from fastent.cli.operands import Plan, Table, choose, explain_type, is_one_row
 from fastent.cli.parts import Part, make_parts
 from fastent.cli.pipeline import read_ahead
 from fastent.cli.sink import Sink, summarised
@@ -151,6 +152,7 @@ class _Opened:
         self._readers: dict[str, Reader] = {}
         try:
             self._open()
+            self._shape_arrays()
             self._plan()
         except BaseException:
             self.close()
@@ -182,6 +184,21 @@ class _Opened:
         with boundary(path):
             self._readers[name] = format.open(file, self._settings)
         self._is_csv = getattr(self, "_is_csv", False) or (name == "input" and format.name == "csv")
+
+    def _shape_arrays(self) -> None:
+        """Take arrays of one axis for one row where they are one if results are .npy too."""
+        flat = {n: r for n, r in self._readers.items() if isinstance(r, NpyReader) and r.flat}
+        for name, reader in flat.items():
+            measures = self._request.measures
+            whole = [is_one_row(measure, name, flat, "with" in self._readers) for measure in measures]
+            if len(set(whole)) > 1:
+                one, other = measures[whole.index(True)].name, measures[whole.index(False)].name
+                raise UseError(
+                    f"{self._paths[name]}: has one axis, which is one row of {one} and many of "
+                    f"{other}: score one after the other"
+                )
+            if whole[0]:
+                reader.make_one_row()
 
     # ---- planning -------------------------------------------------------------------------
 

@@ -7,7 +7,7 @@ import tempfile
 import zipfile
 from abc import ABC, abstractmethod
 from collections.abc import Collection, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import IO, Any
 
@@ -177,6 +177,16 @@ class NpyReader(_ArraysReader):
 
     def _open(self, array: _Array) -> IO[bytes]:
         return self._file.file
+
+    @property
+    def flat(self) -> bool:
+        """Whether the array has one axis: a row, or a number a row, which measures decide."""
+        return all(len(array.shape) == 1 for array in self._arrays.values())
+
+    def make_one_row(self) -> None:
+        """Take an array of one axis for one row."""
+        self._arrays = {n: replace(a, shape=(1, *a.shape)) for n, a in self._arrays.items()}
+        self.schema = pa.schema([array.field for array in self._arrays.values()])
 
     def stretches(self, rows: int) -> list[int]:
         """Return the rows of each batch, where they lie one after the other."""
