@@ -59,6 +59,18 @@ def test_numbers_of_a_pattern_are_in_their_order() -> None:
     assert columns(schema, "entropy", "p_*") == ["p_b", "p_a", "p_1"]
 
 
+def test_numbers_of_all_columns_are_in_their_order() -> None:
+    """Where no pattern is named too, if one would fit them all."""
+    names = sorted(f"p_{i}" for i in range(12))
+    batch = pa.record_batch([pa.array([float(n == "p_10")]) for n in names], names)
+    assert columns(batch.schema, "entropy") == [f"p_{i}" for i in range(12)]
+    batch = batch.append_column("y", pa.array([10]))
+    assert score(batch, "log_loss", "y").to_pylist() == [0]
+    for names in (["10", "9"], ["p_10", "p_9", "q_1"], ["p_10", "p_9", "p_"]):
+        schema = pa.schema([(name, pa.float64()) for name in names])
+        assert columns(schema, "entropy") == (["9", "10"] if names == ["10", "9"] else names)
+
+
 def test_patterns_go_together() -> None:
     """Those of p and q have the same stars in the same order."""
     schema = pa.schema([(n, pa.float64()) for n in ("p_a", "p_b", "q_b", "q_a")])

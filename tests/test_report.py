@@ -107,6 +107,17 @@ def test_findings_of_tables(tmp_path: Path) -> None:
         check_digits(findings(path, LABELS, columns or "p"))
 
 
+def test_findings_of_columns_in_another_order(tmp_path: Path) -> None:
+    """Classes go by the numbers in the names of their columns, with a pattern and without."""
+    csv = pytest.importorskip("pyarrow.csv")
+    rows = np.load(PROBABILITIES)
+    wide = {f"p_{i + 5}": pa.array(rows[:, i]) for i in range(rows.shape[1])}
+    wide = {name: wide[name] for name in sorted(wide)}
+    csv.write_csv(pa.table(wide), tmp_path / "wide.csv")
+    for columns in (None, "p_*"):
+        check_digits(findings(tmp_path / "wide.csv", LABELS, columns))
+
+
 def test_findings_of_logits(tmp_path: Path) -> None:
     """The logarithms of probabilities, moved and stretched, are logits of the same."""
     logits = 2 * (np.log(np.load(PROBABILITIES).astype(np.float64)) + 3)

@@ -39,7 +39,8 @@ def choose_operand(
 ) -> tuple[list[str], bool]:
     """Return the columns of one operand, and whether it is one by its own name.
 
-    None stands for the only column of lists, or all columns of numbers but those that are taken.
+    None stands for the only column of lists, or all columns of numbers but those that are taken;
+    of names such as p_2 and p_10, they come in the order of their numbers.
     """
     if wanted is None:
         return _by_default(schema, measure, [role], taken)
@@ -151,7 +152,16 @@ def _by_default(
         names = ", ".join(f"{field.name} ({field.type})" for field in single)
         raise ValueError(f"name the columns of {role}: it may be any of {names}")
     alone = measure.elementwise or (role == "prob" and len(single) == 1)  # that of class 1
-    return [_single(schema, field.name) for field in single], alone
+    return [_single(schema, name) for name in _by_number([each.name for each in single])], alone
+
+
+def _by_number(names: list[str]) -> list[str]:
+    """Return names in their order, p_2 before p_10: as the pattern of all of them would."""
+    prefixes = {name.rstrip("0123456789") for name in names}
+    prefix = prefixes.pop()
+    if prefixes or prefix in names:
+        return names
+    return sorted(names, key=lambda name: int(name[len(prefix) :]))
 
 
 def _holds_rows(type: pa.DataType) -> bool:

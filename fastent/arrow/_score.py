@@ -65,7 +65,8 @@ def score(
     same rows, and its dtype. Pointwise measures have a result for each entry.
 
     Columns that a pattern matches come in the table's order, or in that of their numbers if what
-    stands for the star is a number in all: p_2 comes before p_10.
+    stands for the star is a number in all: p_2 comes before p_10. So do all columns of numbers
+    that are taken where none is named.
 
     Examples
     --------

@@ -188,9 +188,9 @@ class _Opened:
     def _shape_arrays(self) -> None:
         """Take arrays of one axis for one row where they are one if results are .npy too."""
         flat = {n: r for n, r in self._readers.items() if isinstance(r, NpyReader) and r.flat}
+        measures, pair = self._request.measures, "with" in self._readers
         for name, reader in flat.items():
-            measures = self._request.measures
-            whole = [is_one_row(measure, name, flat, "with" in self._readers) for measure in measures]
+            whole = [is_one_row(measure, name, flat, pair) for measure in measures]
             if len(set(whole)) > 1:
                 one, other = measures[whole.index(True)].name, measures[whole.index(False)].name
                 raise UseError(

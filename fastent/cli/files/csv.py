@@ -25,6 +25,7 @@ class Reader:
         self._file, self._settings = file, settings
         self._block = min(BLOCK_BYTES, max(settings.memory // 256, 1 << 12))
         self._types: dict[str, pa.DataType] = {}
+        self._narrow = False
         with boundary(file.path, "CSV"):
             # The first block is read twice: once for names and types.
             self._first = _read_block(file.file, self._block)
@@ -32,8 +33,13 @@ class Reader:
                 raise DataError(f"{file.path}: is empty")
             if file.size is not None:
                 self._check_lines(file.size)
+            self._blank = self._blank_lines()
             self._header = self._has_header()
             self._sample = self._sampled()
+            if self._sample.num_columns == 1:
+                # Where there is one column, its null is a line without anything.
+                self._narrow = True
+                self._sample = self._sampled()
         self.schema: pa.Schema = self._sample.schema
         self._columns: Sequence[str] = self.schema.names
         self.rows = self._about_rows()
@@ -60,13 +66,19 @@ class Reader:
             f"more memory than there is: raise --memory, or write it as Parquet"
         )
 
+    def _blank_lines(self) -> int:
+        """Return how many lines at the beginning are blank."""
+        blank = len(self._first) - len(self._first.lstrip(b"\r\n"))
+        return self._first.count(b"\n", 0, blank)
+
     def _has_header(self) -> bool:
         """Return whether the first line has names: unless all of it are numbers."""
         if self._settings.header is not None:
             return self._settings.header
-        line = self._first.split(b"\n", 1)[0].decode("utf-8", "replace")
+        line = self._first.lstrip(b"\r\n").split(b"\n", 1)[0].decode("utf-8", "replace")
         words = [word.strip().strip('"') for word in line.split(",")]
-        if words == [str(place) for place in range(len(words))]:
+        counted = [[str(first + place) for place in range(len(words))] for first in (0, 1)]
+        if words in counted and words != ["1"]:  # classes from 0 on, or from 1 on
             raise UseError(
                 f"{self._file.path}: its first line, {line.strip()[:40]}, may be names or numbers: "
                 f"say --header or --no-header"
@@ -89,8 +101,10 @@ class Reader:
             use_threads=False,
             block_size=self._block,
             autogenerate_column_names=not self._header,
+            skip_rows=self._blank if self._header else 0,
         )
-        return {"read_options": read, "convert_options": convert}
+        parse = csv.ParseOptions(ignore_empty_lines=not self._narrow)
+        return {"read_options": read, "convert_options": convert, "parse_options": parse}
 
     def use(self, columns: Sequence[str], counts: Collection[str]) -> None:
         """Hear which columns will be read; choose their types from what the first block shows.
@@ -208,11 +222,17 @@ class Writer:
                     f"column '{field.name}' is {field.type}, which CSV has no place for: "
                     f"say --format parquet or arrow"
                 )
-        self._writer = csv.CSVWriter(file, schema)
+        self._file, self._writer = file, csv.CSVWriter(file, schema)
 
     def write(self, batch: pa.RecordBatch) -> None:
-        """Append lines."""
-        self._writer.write_batch(batch)
+        """Append lines. Where there is one column a null is "": most readers drop blank lines."""
+        if batch.num_columns == 1 and batch.column(0).null_count:
+            words = batch.column(0).cast(pa.string()).fill_null('""')
+            lines = pa.ListArray.from_arrays([0, len(words)], words)
+            self._file.write(pc.binary_join(lines, "\n")[0].as_buffer())
+            self._file.write(b"\n")
+        else:
+            self._writer.write_batch(batch)
 
     def finish(self) -> None:
         """Write what waits."""
