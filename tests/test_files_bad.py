@@ -82,6 +82,7 @@ def make_bad_inputs() -> None:
     flip("crc.npz", Path("crc.npz").stat().st_size // 2)
     np.savez("lengths.npz", p=P, y=LABELS[:10])
     np.save("short.npy", LABELS[:10])
+    np.save("two.npy", P)
     write("short.parquet", table(rows=900).select(["q"]))
     Path("words.csv").write_text("p_0,p_1\n0.5,0.5\n0.5,none of it\n")
     lines = ["p_0,p_1", *["0.5,0.5"] * 300_000, "0.5,none of it"]
@@ -128,8 +129,13 @@ BAD = [
     ("crc.npz", 1, "crc.npz: cannot be read (Bad CRC-32"),
     ("lengths.npz --columns p --labels y", 1, "lengths.npz: arrays do not match", "log_loss"),
     ("good.parquet --columns p --labels short.npy", 1, "do not go together", "log_loss"),
+    ("good.parquet --columns p --labels short.parquet", 1, "wants class indices, one", "log_loss"),
+    ("sums.parquet", 2, "needs a second file: INPUT holds p, --with FILE holds q", "kl_divergence"),
+    ("sums.parquet --columns p", 2, "or INPUT prob and --labels FILE their class", "log_loss"),
+    ("two.npy --format csv", 2, "needs a second file: INPUT holds p", "js_divergence"),
+    ("two.npy --format csv", 2, "and --labels FILE their class indices", "brier_score"),
     ("good.parquet --columns p --with short.parquet", 1, "row by row", "kl_divergence"),
-    ("words.csv", 1, "words.csv: "),
+    ("words.csv", 2, "words.csv: column 'p_1' holds other things than numbers: --columns says"),
     ("late.csv", 1, "late.csv: "),
     ("ragged.csv", 1, "ragged.csv: not a readable CSV file"),
     ("line.csv", 1, "line.csv: has a line of more than 524,288 bytes"),

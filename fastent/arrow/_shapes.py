@@ -33,10 +33,11 @@ def check_shapes(measure: Measure, layouts: Sequence[Layout], options: dict[str,
         one_a_row = layout.shape == _outer(judged.shape) and not measure.elementwise
         alike = layout.role != "labels" and _matches(layout.shape, judged.shape)
         if not alike and not (one_a_row and layout.role in ("labels", "target")):
-            raise ValueError(
-                f"{_named(layout)} and {_named(judged)} do not go together: "
-                f"{_sizes(layout.shape)} and {_sizes(judged.shape)}"
-            )
+            sizes = f"{_sizes(layout.shape)} and {_sizes(judged.shape)}"
+            if layout.role == "labels":
+                wanted = _sizes(_outer(judged.shape))
+                sizes = f"labels are class indices, {wanted}, not {_sizes(layout.shape)}"
+            raise ValueError(f"{_named(layout)} and {_named(judged)} do not go together: {sizes}")
     for layout in layouts:
         _check_integers(measure, layout, judged)
         if layout.role == "indices_or_k" and (_axes(layout) != 1 or _axes(judged) != 1):

@@ -162,12 +162,7 @@ def _operands(request: Request, path: Path) -> tuple[NpyFile, ...]:
     measure = request.measures[0]
     missing = request.second is None and (request.labels is None or measure.labels_last)
     if measure.second is not None and missing and measure.needs_first:
-        takes = "labels" in measure.options and not measure.labels_last
-        labels = f", or INPUT {measure.second} and --labels FILE their class indices"
-        raise UseError(
-            f"{measure.name} needs a second file: INPUT holds {measure.first}, "
-            f"--with FILE holds {measure.second}{labels if takes else ''}"
-        )
+        raise UseError(measure.needs_second)
     files = [NpyFile(path)]
     if request.second is not None:
         files.append(NpyFile(request.second))

@@ -32,6 +32,7 @@ def with_options(error: BaseException) -> str:
         ("normalize=True", "--normalize"),
         (', or pass nulls="zero"', ", or say --nulls zero"),
         ("indices_or_k", "--top"),
+        ("labels are class indices", "--labels wants class indices"),
         ("bias_correction", "--bias-correction"),
         ("pseudocount", "--pseudocount"),
         ("temperature must", "--temperature must"),

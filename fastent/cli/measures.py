@@ -41,6 +41,16 @@ class Measure:
         return names
 
     @property
+    def needs_second(self) -> str:
+        """What is said where there is nothing for the second operand."""
+        takes = "labels" in self.options and not self.labels_last
+        labels = f", or INPUT {self.second} and --labels FILE their class indices" if takes else ""
+        return (
+            f"{self.name} needs a second file: INPUT holds {self.first}, "
+            f"--with FILE holds {self.second}{labels}"
+        )
+
+    @property
     def needs(self) -> list[str]:
         """The options without which it cannot be called."""
         return [option for option in ("top", "alpha", "order") if option in self.options]

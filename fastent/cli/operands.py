@@ -13,6 +13,7 @@ from fastent.arrow._columns import Wanted, choose_operand
 from fastent.arrow._measures import Measure, find_measure
 from fastent.cli.errors import DataError, UseError, with_options
 from fastent.cli.measures import Measure as CommandMeasure
+from fastent.cli.measures import find_measure as find_command_measure
 
 if TYPE_CHECKING:
     from fastent.cli.score import Request
@@ -76,6 +77,8 @@ def choose(request: Request, name: str, tables: dict[str, Table]) -> Plan:
         # As for arrays: INPUT holds the truth, and what is judged is --with.
         rest, homes = [truth, *rest], [tables["input"], tables["with"]]
     pieces = _pieces(request, rest)
+    if None in pieces and len(homes) > 1 and "with" not in tables and len(homes[0].schema) == 1:
+        raise UseError(f"{homes[0].path}: {find_command_measure(name).needs_second}")
     truth_first = sorted(range(len(rest)), key=lambda place: pieces[place] is None)
     for place in truth_first:
         taken = [

@@ -135,7 +135,7 @@ def _refuse_text(table: Table) -> None:
     for field in table.schema:
         kinds = (pa.types.is_integer, pa.types.is_floating, pa.types.is_null)
         if not any(kind(field.type) for kind in kinds):
-            raise DataError(
+            raise UseError(
                 f"{table.path}: column '{field.name}' holds other things than numbers: "
                 f"--columns says which columns are meant"
             )
