@@ -57,13 +57,14 @@ def check_laws(
 
     def parts() -> list[Summary]:
         made = [new() for _ in blocks]
-        for part, block in zip(made, blocks, strict=True):
-            part.add(block)
+        for place, (part, block) in enumerate(zip(made, blocks, strict=True)):
+            part.add(block, place)
         return made
 
     whole = new()
-    for block in blocks:
-        whole.add(block)
+    for place, block in enumerate(blocks):
+        whole.add(block, place)
+    assert whole.null_rows == whole.as_dict()["null_rows"] == sum(range(len(blocks)))
     want = repr(whole.as_dict())
     assert repr(merged([new(), *parts(), new()], travel).as_dict()) == want
     made = parts()

@@ -19,6 +19,7 @@ from fastent.cli.measures import Measure
 from fastent.cli.npy import NpyFile, NpyWriter, read_header
 from fastent.cli.parts import Part, make_parts
 from fastent.cli.rows import Rows, arrange
+from fastent.cli.summary import Block
 
 if TYPE_CHECKING:
     from fastent.cli.score import Request
@@ -108,7 +109,7 @@ class ArrayJob:
             for source in self._files:
                 source.check_unchanged()
 
-    def run(self, part: Part | None = None) -> Generator[tuple[dict[str, Any], int], None, None]:
+    def run(self, part: Part | None = None) -> Generator[tuple[dict[str, Block], int], None, None]:
         """Score and write; yield what the summary tells of, measure by measure, and the rows."""
         with ExitStack() as stack:
             writers = {}
@@ -195,12 +196,12 @@ def _check_alike(measures: tuple[Measure, ...]) -> None:
                 )
 
 
-def _summarised(measure: Measure, fields: Results) -> Any:
+def _summarised(measure: Measure, fields: Results) -> Block:
     """Return what the summary tells of: of a row of results, the largest."""
     if measure.fields:
-        return fields
+        return Block(fields)
     values = fields[""]
-    return values.max(axis=-1, initial=-math.inf) if measure.spreads else values
+    return Block(values.max(axis=-1, initial=-math.inf) if measure.spreads else values)
 
 
 def _caller(measure: Measure, options: dict[str, Any]) -> Callable[..., Results]:

@@ -19,19 +19,24 @@ MEANS = {
 
 
 class FieldMeans:
-    """Means of the fields added so far, perplexity and accuracy; rows that are NaN are left out."""
+    """Means of the fields added so far, perplexity and accuracy.
+
+    Rows that are null or NaN are left out.
+    """
 
     def __init__(self, base: float | None) -> None:
         self.rows = 0
+        self.null_rows = 0
         self.nan_rows = 0
         self._log_base = 1.0 if base is None else math.log(base)
         self._means: dict[str, Mean] = {}
 
-    def add(self, results: dict[str, NDArray[Any]]) -> None:
+    def add(self, results: dict[str, NDArray[Any]], null_rows: int = 0) -> None:
         """Take in one block of results, field by field."""
         missing = np.isnan(results["entropy"])
         nan_rows = int(np.count_nonzero(missing))
-        self.rows += missing.size
+        self.rows += missing.size + null_rows
+        self.null_rows += null_rows
         self.nan_rows += nan_rows
         for name, values in self._shown(results).items():
             kept = values[~missing] if nan_rows else values
@@ -40,6 +45,7 @@ class FieldMeans:
     def merge(self, other: FieldMeans) -> None:
         """Take in all that another summary has."""
         self.rows += other.rows
+        self.null_rows += other.null_rows
         self.nan_rows += other.nan_rows
         for name, mean in other._means.items():
             self._means.setdefault(name, Mean()).merge(mean)
@@ -62,23 +68,24 @@ class FieldMeans:
         if "mean_cross_entropy" in means:
             with np.errstate(over="ignore"):
                 means["perplexity"] = float(np.exp(means["mean_cross_entropy"] * self._log_base))
-        return {"rows": self.rows, "nan_rows": self.nan_rows, **means}
+        counts = {"rows": self.rows, "null_rows": self.null_rows, "nan_rows": self.nan_rows}
+        return counts | means
 
 
 QUANTILES = {"q_0.1%": 1, "q_1%": 10, "q_5%": 50, "q_95%": 950, "q_99%": 990, "q_99.9%": 999}
 
 
 class Comparison:
-    """How far two models' predictions are apart; rows that are NaN are left out."""
+    """How far two models' predictions are apart; rows that are null or NaN are left out."""
 
     def __init__(self) -> None:
         self._divergences = Statistics()
         self._spreads: dict[str, Spread] = {}
 
-    def add(self, results: dict[str, NDArray[Any]]) -> None:
+    def add(self, results: dict[str, NDArray[Any]], null_rows: int = 0) -> None:
         """Take in one block of results, field by field."""
         divergences = results["kl_divergence"]
-        self._divergences.add(divergences)
+        self._divergences.add(divergences, null_rows)
         numbers = np.isfinite(divergences)
         every = bool(numbers.all())
         for name, values in results.items():
@@ -98,6 +105,11 @@ class Comparison:
     def rows(self) -> int:
         """How many rows there were."""
         return self._divergences.rows
+
+    @property
+    def null_rows(self) -> int:
+        """How many of them are null."""
+        return self._divergences.null_rows
 
     @property
     def nan_rows(self) -> int:

@@ -20,6 +20,7 @@ from fastent._config import Facts
 COLUMNS = {
     "input": "input",
     "rows": "rows",
+    "null_rows": "null rows",
     "nan_rows": "NaN rows",
     "infinite_rows": "infinite",
     "mean_cross_entropy": "mean cross entropy",
@@ -52,6 +53,10 @@ COLUMNS = {
 }
 
 
+RARE = ("null_rows", "infinite_rows")
+"""Shown only if there are any."""
+
+
 class RateColumn(ProgressColumn):
     """Shows how many rows a second were scored so far."""
 
@@ -79,8 +84,7 @@ def print_results(title: str, results: list[dict[str, Any]]) -> None:
     columns = [
         name
         for name in COLUMNS
-        if name in results[0]
-        and (name != "infinite_rows" or any(result["infinite_rows"] for result in results))
+        if name in results[0] and (name not in RARE or any(result[name] for result in results))
     ]
     if len(results) == 1:
         table.show_header = False
@@ -94,8 +98,10 @@ def print_results(title: str, results: list[dict[str, Any]]) -> None:
         for result in results:
             table.add_row(*(format_value(name, result[name]) for name in columns))
     print_table(table)
-    if any(result["nan_rows"] for result in results):
-        print("NaN rows are left out of the statistics.")
+    names = {"null_rows": "Null", "nan_rows": "NaN"}
+    left = [word for name, word in names.items() if any(result[name] for result in results)]
+    if left:
+        print(f"{' and '.join(left)} rows are left out of the statistics.")
     if any(result.get("quartiles") == "approximate" for result in results):
         print("The quartiles are approximate: within 0.05 % of their value.")
 

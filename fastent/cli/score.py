@@ -18,7 +18,7 @@ from fastent.cli.inputs import STREAM, check_file, find_inputs, find_outputs
 from fastent.cli.measures import Measure
 from fastent.cli.output import Ledger, refuse_overwriting
 from fastent.cli.parts import Part
-from fastent.cli.summary import Statistics, Summary
+from fastent.cli.summary import Block, Statistics, Summary
 from fastent.cli.urls import is_remote
 
 DEFAULT_MEMORY = 256 << 20
@@ -87,7 +87,7 @@ class Job(Protocol):
     def outputs(self) -> Sequence[Path]:
         """Every file that will be written."""
 
-    def run(self, part: Part | None = None) -> Generator[tuple[dict[str, Any], int], None, None]:
+    def run(self, part: Part | None = None) -> Generator[tuple[dict[str, Block], int], None, None]:
         """Score and write; yield results by measure, for the summary, and the number of rows.
 
         The results of a part go to files of its own.
@@ -229,15 +229,15 @@ def score_here(request: Request, jobs: Sequence[Job], advance: Advance) -> Outco
 
 
 def add_blocks(
-    blocks: Generator[tuple[dict[str, Any], int], None, None],
+    blocks: Generator[tuple[dict[str, Block], int], None, None],
     summaries: dict[str, Summary],
     advance: Advance,
 ) -> None:
     """Go through all blocks of a job."""
     with closing(blocks):
         for shown, rows in blocks:
-            for name, values in shown.items():
-                summaries[name].add(values)
+            for name, block in shown.items():
+                summaries[name].add(*block)
             advance(rows)
 
 

@@ -18,6 +18,7 @@ from fastent.cli.inputs import STREAM
 from fastent.cli.measures import Measure
 from fastent.cli.output import Output
 from fastent.cli.pipeline import WriteBehind
+from fastent.cli.summary import Block
 
 
 class Sink:
@@ -83,11 +84,16 @@ class Sink:
                 self._output.__exit__(kind, error, trace)
 
 
-def summarised(measure: Measure, results: pa.RecordBatch) -> Any:
-    """Return what the summary tells of, without rows that are null."""
+def summarised(measure: Measure, results: pa.RecordBatch) -> Block:
+    """Return what the summary tells of, and how many rows are null."""
     first = results.column(0)
     if first.null_count:
         results = results.filter(first.is_valid())
+    return Block(_told(measure, results), first.null_count)
+
+
+def _told(measure: Measure, results: pa.RecordBatch) -> Any:
+    """Return what the summary tells of rows none of which is null."""
     if measure.fields:
         return {n: _numbers(c) for n, c in zip(results.schema.names, results.columns, strict=True)}
     column = results.column(0)

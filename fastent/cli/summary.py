@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from fractions import Fraction
-from typing import Any, Protocol, Self
+from typing import Any, NamedTuple, Protocol, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -80,19 +80,31 @@ class Spread:
         return math.sqrt(max(distances, Fraction()) / (self.count - 1) / self.count)
 
 
+class Block(NamedTuple):
+    """Results that go into a summary."""
+
+    results: Any
+    null_rows: int = 0
+    """How many rows had none."""
+
+
 class Summary(Protocol):
     """What is told of the results of an input."""
 
     @property
     def rows(self) -> int:
-        """How many results there were."""
+        """How many results there were, with those that are null."""
+
+    @property
+    def null_rows(self) -> int:
+        """How many of them are null."""
 
     @property
     def nan_rows(self) -> int:
         """How many of them are NaN."""
 
-    def add(self, results: Any) -> None:
-        """Take in one block of results."""
+    def add(self, results: Any, null_rows: int = 0) -> None:
+        """Take in one block of results, and how many rows had none."""
 
     def merge(self, other: Self) -> None:
         """Take in all that another summary has, of other results; that one stays as it is.
@@ -111,11 +123,12 @@ class Summary(Protocol):
 class Statistics:
     """Count, mean, extremes and quartiles of the results added so far.
 
-    NaN results are counted, and left out of everything else.
+    Null and NaN results are counted, and left out of everything else.
     """
 
     def __init__(self) -> None:
         self.rows = 0
+        self.null_rows = 0
         self.nan_rows = 0
         self.infinite_rows = 0
         self.minimum = math.inf
@@ -125,10 +138,11 @@ class Statistics:
         self._kept: list[NDArray[Any]] = []
         self._histogram: Histogram | None = None
 
-    def add(self, results: NDArray[Any]) -> None:
+    def add(self, results: NDArray[Any], null_rows: int = 0) -> None:
         """Take in one block of results. The block is kept, not copied: leave it unchanged."""
         values = results.reshape(-1)
-        self.rows += values.size
+        self.rows += values.size + null_rows
+        self.null_rows += null_rows
         if values.size == 0:
             return
         low = float(values.min())
@@ -150,6 +164,7 @@ class Statistics:
     def merge(self, other: Statistics) -> None:
         """Take in all that other statistics have; these stay as they are."""
         self.rows += other.rows
+        self.null_rows += other.null_rows
         self.nan_rows += other.nan_rows
         self.infinite_rows += other.infinite_rows
         self.minimum = min(self.minimum, other.minimum)
@@ -186,6 +201,11 @@ class Statistics:
         return self._histogram is None
 
     @property
+    def _count(self) -> int:
+        """How many results are numbers."""
+        return self.rows - self.null_rows - self.nan_rows
+
+    @property
     def mean(self) -> float:
         """The mean of the results that are numbers, NaN when there are none."""
         return self._mean.value
@@ -193,9 +213,10 @@ class Statistics:
     def as_dict(self) -> dict[str, Any]:
         """Return the numbers under the names the summary shows them by."""
         first, median, third = self.quantiles((1, 2, 3), 4)
-        empty = self.rows == self.nan_rows
+        empty = self._count == 0
         return {
             "rows": self.rows,
+            "null_rows": self.null_rows,
             "nan_rows": self.nan_rows,
             "infinite_rows": self.infinite_rows,
             "mean": self.mean,
@@ -209,7 +230,7 @@ class Statistics:
 
     def quantiles(self, numerators: Sequence[int], denominator: int) -> list[float]:
         """Return points below which such shares lie, between two results by interpolation."""
-        count = self.rows - self.nan_rows
+        count = self._count
         if count == 0:
             return [math.nan] * len(numerators)
         places = [divmod(k * (count - 1), denominator) for k in numerators]

@@ -6,7 +6,7 @@ import contextlib
 from collections.abc import Generator, Iterator, Sequence
 from contextlib import ExitStack, closing
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pyarrow as pa
@@ -24,6 +24,7 @@ from fastent.cli.parts import Part, make_parts
 from fastent.cli.pipeline import read_ahead
 from fastent.cli.sink import Sink, summarised
 from fastent.cli.sizes import mebibytes
+from fastent.cli.summary import Block
 
 if TYPE_CHECKING:
     from fastent.cli.score import Request
@@ -88,7 +89,7 @@ class TableJob:
     def _open(self) -> _Opened:
         return self._opened or _Opened(self._request, self.path, self._format)
 
-    def run(self, part: Part | None = None) -> Generator[tuple[dict[str, Any], int], None, None]:
+    def run(self, part: Part | None = None) -> Generator[tuple[dict[str, Block], int], None, None]:
         """Score and write; yield what the summary tells of, measure by measure, and the rows."""
         opened = self._open()
         with ExitStack() as stack:
@@ -377,7 +378,7 @@ class _Opened:
         results = [column for each in found for column in each.columns]
         return pa.RecordBatch.from_arrays(kept + results, schema=self.result_schema)
 
-    def shown(self, found: Sequence[pa.RecordBatch]) -> dict[str, Any]:
+    def shown(self, found: Sequence[pa.RecordBatch]) -> dict[str, Block]:
         """Return results as the summary takes them."""
         pairs = zip(self._request.measures, found, strict=True)
         return {measure.name: summarised(measure, results) for measure, results in pairs}

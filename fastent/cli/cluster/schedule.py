@@ -250,7 +250,7 @@ class Schedule:
                 part.path_of(path.absolute()).unlink(missing_ok=True)
         del self._inputs[task.place]
         for each in outcome.results:
-            self._held[each.measure] += each.rows - each.nan_rows
+            self._held[each.measure] += each.rows - each.numbers["null_rows"] - each.nan_rows
         results = [replace(each, name=str(job.path), output=job.output) for each in outcome.results]
         return Outcome(results, outcome.summaries)
 
