@@ -168,6 +168,17 @@ def test_rows_that_are_none(tmp_path: Path) -> None:
     assert (missing.rows, missing.nan_rows) == (3, 1)
 
 
+def test_blank_lines_of_labels(tmp_path: Path) -> None:
+    """A row without a label, not one less."""
+    pytest.importorskip("pyarrow")
+    np.save(tmp_path / "p.npy", np.eye(3))
+    (tmp_path / "y.csv").write_text("y\n0\n\n2\n")
+    found = findings(tmp_path / "p.npy", tmp_path / "y.csv")
+    assert (found.rows, found.unlabelled) == (3, 1)
+    assert found.reliability is not None
+    assert found.reliability.right.value == 1
+
+
 def test_drift(tmp_path: Path) -> None:
     """What moved comes first; index and divergence are those of the bins' counts."""
     rng = np.random.default_rng(5)

@@ -27,9 +27,11 @@ class TableSource:
     ) -> None:
         self.path, self._kind = path, kind
         self._wanted, self._labels, self._logits = columns, labels, logits
+        self._schema = pa.schema([])
         with closing(self._open(None)) as batches:
             first = next(batches, None)
-        self._schema: pa.Schema = pa.schema([]) if first is None else first.schema
+        if first is not None:
+            self._schema = first.schema
         try:
             _ = self._schema.names
         except UnicodeDecodeError as error:
@@ -63,7 +65,9 @@ class TableSource:
 
             wanted = csv.ConvertOptions(include_columns=None if names is None else list(names))
             blocks = csv.ReadOptions(block_size=BLOCK_BYTES // 2)
-            with csv.open_csv(self.path, read_options=blocks, convert_options=wanted) as reader:
+            # where there is one column, its null is a line without anything
+            lines = csv.ParseOptions(ignore_empty_lines=len(self._schema) != 1)
+            with csv.open_csv(self.path, blocks, lines, wanted) as reader:
                 yield from reader
                 yield pa.RecordBatch.from_pylist([], reader.schema)
         else:
