@@ -85,6 +85,7 @@ def make_bad_inputs() -> None:
     np.save("two.npy", P)
     write("short.parquet", table(rows=900).select(["q"]))
     Path("words.csv").write_text("p_0,p_1\n0.5,0.5\n0.5,none of it\n")
+    Path("names.csv").write_text("p_0,p_1\n0.5,0.5\n")
     lines = ["p_0,p_1", *["0.5,0.5"] * 300_000, "0.5,none of it"]
     Path("late.csv").write_text("\n".join(lines) + "\n")
     Path("ragged.csv").write_text("p_0,p_1\n0.5,0.5\n0.5\n")
@@ -132,6 +133,7 @@ BAD = [
     ("good.parquet --columns p --labels short.parquet", 1, "wants class indices, one", "log_loss"),
     ("sums.parquet", 2, "needs a second file: INPUT holds p, --with FILE holds q", "kl_divergence"),
     ("sums.parquet --columns p", 2, "or INPUT prob and --labels FILE their class", "log_loss"),
+    ("names.csv", 2, "names.csv: kl_divergence needs a second file: INPUT holds", "kl_divergence"),
     ("two.npy --format csv", 2, "needs a second file: INPUT holds p", "js_divergence"),
     ("two.npy --format csv", 2, "and --labels FILE their class indices", "brier_score"),
     ("good.parquet --columns p --with short.parquet", 1, "row by row", "kl_divergence"),

@@ -13,6 +13,10 @@ from fastent.arrow._measures import COLUMN_OPTIONS, Measure
 Wanted = str | Sequence[str] | None
 
 
+class NoColumnsError(ValueError):
+    """There are no columns for an operand."""
+
+
 def choose_columns(
     schema: pa.Schema, measure: Measure, columns: Sequence[Wanted], options: dict[str, Any]
 ) -> list[Layout]:
@@ -146,7 +150,7 @@ def _by_default(
         raise ValueError(f"name the column of {role}: {names} hold rows")
     single = [field for field in free if _is_probability(field.type)]
     if not single:
-        raise ValueError(f"no columns are left for {role}: there are {there}")
+        raise NoColumnsError(f"no columns are left for {role}: there are {there}")
     kinds = {pa.types.is_integer(f.type) for f in single if not pa.types.is_null(f.type)}
     if len(kinds) > 1 or (measure.elementwise and len(single) > 1):
         names = ", ".join(f"{field.name} ({field.type})" for field in single)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import pyarrow as pa
 
-from fastent.arrow._columns import Wanted, choose_operand
+from fastent.arrow._columns import NoColumnsError, Wanted, choose_operand
 from fastent.arrow._measures import Measure, find_measure
 from fastent.cli.errors import DataError, UseError, with_options
 from fastent.cli.measures import Measure as CommandMeasure
@@ -42,7 +42,10 @@ class Table:
         try:
             names, alone = choose_operand(self.schema, measure, role, wanted, mine)
         except ValueError as error:
-            raise UseError(f"{self.path}: {with_options(error)}") from error
+            told = with_options(error)
+            if isinstance(error, NoColumnsError) and mine:
+                told = find_command_measure(measure.name).needs_second
+            raise UseError(f"{self.path}: {told}") from error
         found = self.called(names)
         return found[0] if alone else found
 
@@ -77,8 +80,6 @@ def choose(request: Request, name: str, tables: dict[str, Table]) -> Plan:
         # As for arrays: INPUT holds the truth, and what is judged is --with.
         rest, homes = [truth, *rest], [tables["input"], tables["with"]]
     pieces = _pieces(request, rest)
-    if None in pieces and len(homes) > 1 and "with" not in tables and len(homes[0].schema) == 1:
-        raise UseError(f"{homes[0].path}: {find_command_measure(name).needs_second}")
     truth_first = sorted(range(len(rest)), key=lambda place: pieces[place] is None)
     for place in truth_first:
         taken = [
