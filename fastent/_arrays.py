@@ -23,6 +23,14 @@ REMEDIES = {
 }
 
 
+DOORS = {
+    "pandas": "fastent.pandas",
+    "polars": "fastent.polars",
+    "pyarrow": "fastent.arrow.score",
+}
+"""Who reads what NumPy makes objects of, by the library that it comes from."""
+
+
 def as_array(value: Any, name: str) -> Array:
     """Return the value as an ndarray of a dtype that is computed with, else raise TypeError."""
     if type(value) is np.ndarray:
@@ -45,10 +53,10 @@ def as_array(value: Any, name: str) -> Array:
         raise TypeError(f"{name} cannot be read as an array: {_reason(value, error)}") from None
     if array.dtype == object and not isinstance(value, np.ndarray) and array.ndim == 0:
         raise TypeError(f"{name} is of type {type(value).__name__}: pass an array or a list")
-    if array.dtype == object and _library(value) == "pandas":
+    if array.dtype == object and _library(value) in DOORS:
         raise TypeError(
-            f"{name} has dtype object: convert it to numbers, for example with "
-            ".astype(np.float64), or pass it to fastent.pandas, which reads lists and NA"
+            f"{name} has dtype object: convert it to numbers, or pass it to "
+            f"{DOORS[_library(value)]}, which reads lists and nulls"
         )
     check_dtype(array.dtype, name)
     return array

@@ -1,5 +1,6 @@
 """Plan pointwise measures: one result an element, or sums without one."""
 
+import math
 from functools import partial
 from typing import Any, Literal
 
@@ -168,17 +169,24 @@ def result_dtype(values: tuple[Any, ...], arrays: list[Array]) -> np.dtype[Any]:
 
 
 def broadcast_shape(arrays: list[Array], names: tuple[str, ...]) -> tuple[int, ...]:
-    """Return the common shape, or raise a ValueError that names both."""
+    """Return the common shape, or raise a ValueError that names both.
+
+    A column of predictions beside a vector of targets, (n, 1) and (n,), is no table of n x n pairs,
+    which NumPy would make of them: operands of other numbers of axes do not both grow.
+    """
     if all(array.shape == arrays[0].shape for array in arrays):
         shape: tuple[int, ...] = arrays[0].shape
         return shape  # which may have more axes than NumPy broadcasts
+    shapes = " and ".join(f"{n} has shape {a.shape}" for n, a in zip(names, arrays, strict=True))
     try:
-        return np.broadcast_shapes(*(array.shape for array in arrays))
+        shape = np.broadcast_shapes(*(array.shape for array in arrays))
     except ValueError:
-        shapes = " and ".join(
-            f"{n} has shape {a.shape}" for n, a in zip(names, arrays, strict=True)
-        )
         raise ValueError(f"{shapes}: they do not broadcast") from None
+    judged = [a for n, a in zip(names, arrays, strict=True) if n in ("target", "prob", "logits")]
+    size = math.prod(shape)
+    if len({a.ndim for a in judged}) > 1 and all(a.size < size for a in judged):
+        raise ValueError(f"{shapes}, which makes {size} pairs: reshape one to the other's shape")
+    return shape
 
 
 def _map_block(

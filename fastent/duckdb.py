@@ -69,7 +69,8 @@ def register(con: Any = None, *, shadow: bool = False, **defaults: Any) -> None:
 
     A row is an ARRAY, a LIST, a STRUCT of numbers, or ``[a, b, c]`` of several columns. The result
     is a DOUBLE; a LIST of them where each entry of a row has one; a STRUCT for measures with
-    several results. A NULL row gives NULL. DECIMAL, which is what SQL calls 0.5, is read as DOUBLE.
+    several results. A NULL row gives NULL. DECIMAL, which is what SQL calls 0.5, is read as DOUBLE,
+    HUGEINT, which is what it makes of sums of integers, as BIGINT.
 
     To call it again does no harm, and is the way to other defaults. The macros are gone with the
     connection: nothing is written to a database. Like any statement it ends what the connection was
@@ -293,7 +294,7 @@ def _plan(name: str, types: tuple[pa.DataType, ...], number: int, listed: int | 
     function = _functions()[name]
     there = [i for i, type in enumerate(types) if not pa.types.is_null(type)]
     roles = [function.arguments[i] for i in there]
-    readable = [_without_decimals(types[i], pa.float64()) for i in there]
+    readable = [_without_decimals(types[i], _read_as) for i in there]
     options = dict(_options[number])
     if PLACES in function.arguments:
         options[PLACES] = PLACES if listed is None else listed
@@ -323,10 +324,22 @@ def _in_one(results: pa.RecordBatch, type: pa.DataType) -> pa.Array:
     return pa.StructArray.from_arrays(parts, [field.name for field in type], mask=missing)
 
 
-def _without_decimals(type: pa.DataType, instead: pa.DataType) -> pa.DataType:
+def _read_as(decimal: pa.DataType) -> pa.DataType:
+    """Return as what decimals are read: as integers if they are such, which HUGEINT comes as."""
+    return pa.int64() if decimal.scale == 0 else pa.float64()
+
+
+def _digits_of(decimal: pa.DataType) -> pa.DataType:
+    """Return the type of decimals' digits."""
+    return pa.string()
+
+
+def _without_decimals(
+    type: pa.DataType, instead: Callable[[pa.DataType], pa.DataType]
+) -> pa.DataType:
     """Return a type with something else in place of decimals."""
     if pa.types.is_decimal(type):
-        return instead
+        return instead(type)
     if pa.types.is_list(type):
         return pa.list_(_without_decimals(type.value_type, instead))
     if pa.types.is_fixed_size_list(type):
@@ -337,7 +350,7 @@ def _without_decimals(type: pa.DataType, instead: pa.DataType) -> pa.DataType:
 
 
 def _exactly(values: pa.Array, type: pa.DataType) -> pa.Array:
-    """Return decimals as the nearest doubles: by way of their digits, for Arrow's cast errs."""
+    """Return decimals as integers or nearest doubles: by their digits, for Arrow's cast errs."""
     if values.type == type:
         return values
-    return values.cast(_without_decimals(values.type, pa.string())).cast(type)
+    return values.cast(_without_decimals(values.type, _digits_of)).cast(type)

@@ -270,6 +270,17 @@ def test_wrong_use(score: Run, cluster: Any, monkeypatch: pytest.MonkeyPatch) ->
     check_failure(outcome, 2, 'pip install "fastent-numpy[cluster]"')
 
 
+@pytest.mark.parametrize("address", ["foo", "tls://127.0.0.1:1"])
+def test_address_that_is_none(tmp_path: Path, address: str) -> None:
+    """One line, and the process ends without a wait for a client that never was."""
+    np.save(tmp_path / "p.npy", np.full((2, 2), 0.5))
+    words = ["score", "entropy", "p.npy", "-o", "e.npy", "--scheduler", address]
+    command = [sys.executable, "-m", "fastent.cli", *words]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True)
+    assert (done.returncode, done.stderr.count("\n")) == (1, 1), done.stderr
+    assert done.stderr.startswith(f"fastent: no scheduler answers at {address}")
+
+
 def test_other_version(score: Run, cluster: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     """Workers with another fastent are told of."""
     write_folder()

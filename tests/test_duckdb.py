@@ -262,6 +262,17 @@ def test_wherever_expressions_stand(con: Any) -> None:
     assert con.execute(query).fetchone() == (fe.kl_divergence([1, 0], [0.5, 0.5]),)
 
 
+def test_sums_of_integers_are_integers(con: Any) -> None:
+    """SQL makes HUGEINT of them, which Arrow has as decimals: counts are refused, or divided."""
+    counts = "(select list(n) as p from (select sum(i) as n from range(9) t(i) group by i % 2))"
+    with pytest.raises(duckdb.InvalidInputException, match="normalize := true"):
+        con.execute(f"select fastent_entropy(p) from {counts}").fetchone()
+    (found,) = con.execute(f"select fastent_entropy(p, normalize := true) from {counts}").fetchone()
+    assert found == fe.entropy([20, 16], normalize=True)
+    (found,) = con.execute("select fastent_log_loss(1::hugeint, [0.25, 0.75])").fetchone()
+    assert found == fe.log_loss([1], [[0.25, 0.75]])[0]
+
+
 def test_decimals_are_the_nearest_doubles(con: Any) -> None:
     """SQL calls 0.1 a DECIMAL, which Arrow's own cast does not round to the nearest double."""
     rng = np.random.default_rng(4)

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+import fastent
 from fastent import (
     binary_cross_entropy,
     binary_entropy,
@@ -82,6 +83,18 @@ def test_shapes_that_do_not_broadcast(function: Callable[..., Any]) -> None:
     """ValueError names both shapes."""
     with pytest.raises(ValueError, match=r"\(2, 3\).*\(2, 4\)"):
         function(np.full((2, 3), 0.5), np.full((2, 4), 0.5))
+
+
+@pytest.mark.parametrize("reduction", ["none", "mean"])
+def test_column_beside_a_vector(reduction: str) -> None:
+    """Labels (n,) and predictions (n, 1) are n pairs to who has them, and n x n to NumPy."""
+    labels, prob = np.array([0.0, 1.0, 1.0]), np.array([[0.25], [0.5], [0.75]])
+    for function in (binary_cross_entropy, fastent.binary_cross_entropy_with_logits_grad):
+        for pair in ((labels, prob), (prob, labels)):
+            with pytest.raises(ValueError, match=r"\(3,.*\(3,.*makes 9 pairs: reshape"):
+                function(*pair, reduction=reduction)
+    assert binary_cross_entropy(labels[:, None], prob.T).shape == (3, 3)
+    assert binary_cross_entropy(labels, np.tile(labels, (2, 1))).shape == (2, 3)
 
 
 def test_labels_that_do_not_fit() -> None:

@@ -337,6 +337,43 @@ def test_resume(score: Run) -> None:
     assert "3 complete files were left as they are" in everything.out
 
 
+@pytest.mark.parametrize(("measure", "option"), [("kl-divergence", "with"), ("log-loss", "labels")])
+@pytest.mark.parametrize("suffix", ["npy", "parquet"])
+def test_resume_after_a_change_beside(score: Run, measure: str, option: str, suffix: str) -> None:
+    """Results are those of the files of --with and --labels as they are now."""
+    np.save("q.npy", P[:200])
+    np.save("labels.npy", np.zeros(200, np.int64))
+    for place in range(2):
+        piece = P[200 * place : 200 * place + 200]
+        if suffix == "npy":
+            Path("in").mkdir(exist_ok=True)
+            np.save(f"in/{place}.npy", piece)
+        else:
+            write(f"in/{place}.parquet", pa.table({"p": piece.tolist()}))
+    beside = "q.npy" if option == "with" else "labels.npy"
+    words = [measure, "in", f"--{option}", beside, "-o", "out"]
+    words += ["--columns", "p"] if suffix == "parquet" else []
+    assert score(*words, "--quiet").code == 0
+    assert json.loads(score(*words, "--resume", "--json").out)["skipped"] == 2
+    np.save(beside, P[200:400] if option == "with" else np.ones(200, np.int64))
+    assert json.loads(score(*words, "--resume", "--json").out)["skipped"] == 0
+    resumed = files_below("out")
+    assert score(*words, "--quiet").code == 0
+    assert files_below("out") == resumed
+
+
+def test_resume_of_an_empty_output(score: Run) -> None:
+    """No output has 0 bytes: one that has is what a broken disk left."""
+    names = make_folder()
+    words = ["entropy", "in", "--columns", "p", "-o", "out"]
+    assert score(*words, "--quiet").code == 0
+    whole = files_below("out")
+    Path("out/b.parquet").write_bytes(b"")
+    document = json.loads(score(*words, "--resume", "--json").out)
+    assert [entry["input"] for entry in document["inputs"]] == [names[1]]
+    assert files_below("out") == whole
+
+
 def test_results_of_another_run_are_not_complete(score: Run) -> None:
     """An output from before the run that is gone on with is written anew."""
     make_folder()

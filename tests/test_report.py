@@ -156,7 +156,7 @@ def test_rows_that_are_none(tmp_path: Path) -> None:
     rows[3, 1], rows[5, 0], rows[7] = np.nan, -0.1, 0.3
     np.save(tmp_path / "p.npy", rows)
     np.save(tmp_path / "labels.npy", np.array([-1, *[1] * 19]))
-    found = findings(tmp_path / "p.npy", tmp_path / "labels.npy")
+    found = findings(tmp_path / "p.npy", tmp_path / "labels.npy", ignore_index=-1)
     assert (found.rows, found.nan_rows, found.off_rows, found.unlabelled) == (20, 2, 1, 1)
     assert found.reliability is not None
     assert found.reliability.sums[0].sum() == 17
@@ -177,6 +177,31 @@ def test_blank_lines_of_labels(tmp_path: Path) -> None:
     assert (found.rows, found.unlabelled) == (3, 1)
     assert found.reliability is not None
     assert found.reliability.right.value == 1
+
+
+def test_labels_that_are_none(tmp_path: Path) -> None:
+    """Null, or of the number that is named, whatever it is: the page counts the rest alone."""
+    rows, labels = np.load(PROBABILITIES), np.load(LABELS).astype(np.int64)
+    np.save(tmp_path / "p.npy", rows)
+    kept = np.arange(len(labels)) % 3 > 0
+    want = fe.log_loss(labels[kept], rows[kept], reduction="mean")
+    accuracy = (rows[kept].argmax(axis=1) == labels[kept]).mean()
+    parquet = pytest.importorskip("pyarrow.parquet")
+    parquet.write_table(pa.table({"label": pa.array(labels, mask=~kept)}), tmp_path / "l.parquet")
+    cases: list[tuple[str, int | None]] = [("l.parquet", None)]
+    for mark in (-1, -100, 255):
+        np.save(tmp_path / f"{mark}.npy", np.where(kept, labels, mark))
+        cases.append((f"{mark}.npy", mark))
+    for name, ignored in cases:
+        found = findings(tmp_path / "p.npy", tmp_path / name, ignore_index=ignored)
+        assert found.unlabelled == np.count_nonzero(~kept)
+        assert found.reliability is not None
+        assert found.reliability.right.value == pytest.approx(accuracy)
+        means = {each.name: each.statistics.mean for each in found.distributions}
+        assert means["log loss"] == pytest.approx(want, rel=1e-6)
+    page = tmp_path / "r.html"
+    write_report(tmp_path / "p.npy", page, labels=tmp_path / "-1.npy", ignore_index=-1)
+    assert "599 rows have no label." in page.read_text("utf-8")
 
 
 def test_drift(tmp_path: Path) -> None:

@@ -16,6 +16,8 @@ pytest.importorskip("rich")
 pytest.importorskip("matplotlib")
 pytest.importorskip("pyarrow")
 
+import pyarrow as pa
+
 from fastent.report import write_report
 
 EXAMPLES = Path(__file__).parent.parent / "examples"
@@ -49,6 +51,16 @@ def test_failures(report: Report, tmp_path: Path) -> None:
     np.save("bad.npy", np.full(898, 10))
     np.save("none.npy", np.empty((0, 3)))
     np.save("objects.npy", np.array([{}, []], dtype=object), allow_pickle=True)
+    np.save("minus.npy", np.resize([1, -1, -1], half))
+    np.save("two.npy", np.resize([1, -1, -2], half))
+    np.save("least.npy", np.full(half, np.iinfo(np.int64).min))
+    np.save("single.npy", np.resize([0.5, 1.5, 1.5], half))
+    np.save("below.npy", np.resize([0.5, -1, -1], half))
+    names = {"p_a": [0.5], "p_b": [0.5], "name": ["a"], "kind": pa.array(["a"]).dictionary_encode()}
+    parquet = pytest.importorskip("pyarrow.parquet")
+    parquet.write_table(pa.table(names), "names.parquet")
+    Path("a.npz").write_bytes(b"")
+    Path("folder").mkdir()
     Path("damaged.npy").write_bytes(Path("first.npy").read_bytes()[:-7])
     Path("empty.npy").write_bytes(b"")
     Path("damaged.parquet").write_bytes(b"PAR1nothing")
@@ -58,11 +70,14 @@ def test_failures(report: Report, tmp_path: Path) -> None:
     Path("ragged.csv").write_text("a,b\n1,2\n1\n", "utf-8")
     before = sorted(path.name for path in tmp_path.iterdir())
     out = ("-o", "r.html")
-    labels, drift = "--labels", ("--drift-only", "--with")
+    labels, drift, p = "--labels", ("--drift-only", "--with"), ("--columns", "p_*")
     cases: list[tuple[int, tuple[str, ...], str]] = [
         (2, ("first.npy", "-o", "r.txt"), "must end in .html"),
         (2, ("nothing.npy", *out), "nothing.npy: no such file"),
         (2, ("first.npy", "-o", "no/r.html"), "no: no such folder"),
+        (2, ("folder", *out), "folder: is a folder"),
+        (2, ("a.npz", *out), "a.npz: its name ends in none of .npy, .parquet"),
+        (2, ("first.npy", *out, "--ignore-index", "-1"), "--ignore-index -1 is a label"),
         (2, ("first.npy", *out, "--base", "1"), "--base 1 is no base"),
         (2, ("first.npy", *out, "--drift-only"), "needs --with"),
         (2, ("first.npy", *out, "--temperature", "2"), "needs --logits"),
@@ -82,13 +97,23 @@ def test_failures(report: Report, tmp_path: Path) -> None:
         (1, ("latin.csv", *out), "latin.csv: the names of its columns are not UTF-8"),
         (1, ("first.npy", *out, labels, "second.npy"), "labels are integers"),
         (1, ("first.npy", *out, labels, "bad.npy"), "the label of row 0 is 10"),
+        (1, ("first.npy", *out, labels, "minus.npy"), "row 1 is -1, but there are 10 classes"),
+        (1, ("first.npy", *out, labels, "minus.npy"), "--ignore-index -1 if it marks rows"),
+        (1, ("first.npy", *out, labels, "two.npy", "--ignore-index", "-1"), "of row 2 is -2"),
+        (1, ("first.npy", *out, labels, "two.npy", "--ignore-index", "-2"), "of row 1 is -1"),
+        (1, ("first.npy", *out, labels, "least.npy"), "the label of row 0 is -9"),
+        (1, ("single.npy", *out), "single.npy: row 1 holds 1.5, so these are no probabilities"),
+        (1, ("below.npy", *out), "below.npy: row 1 holds -1, so these are no probabilities"),
+        (1, ("names.parquet", *out, *p, labels, "name"), "'name' (labels) is string"),
+        (1, ("names.parquet", *out, *p, labels, "kind"), "class indices are integers from 0 on"),
+        (1, ("names.parquet", *out, *p, labels, "none"), "neither a file nor a column"),
         (1, ("second.npy", *out, labels, "labels.npy"), "more rows than there are labels, 898"),
         (1, ("first.npy", *out, labels, str(LABELS)), "more labels than the 898 rows"),
         (1, ("first.npy", *out, "--columns", "p"), "has no named columns"),
         (1, ("first.npy", *out, *drift, "counts.npy"), "has 10 columns, counts.npy 3"),
         (1, ("text.csv", *out, *drift, "text.csv"), "no column of numbers in common"),
         (1, ("none.npy", *out, *drift, "none.npy"), "there are no rows in it"),
-        (1, ("first.npy", *out, labels, "missing"), "missing"),
+        (1, ("first.npy", *out, labels, "missing"), "missing: no such file"),
     ]
     for code, words, message in cases:
         found = report(*words)

@@ -142,8 +142,9 @@ def refuse_overwriting(output: Path, inputs: Iterable[Path]) -> None:
 class Ledger:
     """What was asked of an output folder, and since when: what ``--resume`` has to know.
 
-    It lies beside the folder as ``.NAME.fastent.json``. An output is complete if it was written
-    after the ledger, by a run that was asked for the same, and after its input.
+    It lies beside the folder as ``.NAME.fastent.json``. An output is complete if it holds something
+    and was written after the ledger, by a run that was asked for the same, and after every file
+    that was read for it.
     """
 
     def __init__(self, folder: Path, asked: dict[str, Any]) -> None:
@@ -165,10 +166,14 @@ class Ledger:
         with contextlib.suppress(PermissionError), Output(self._path) as output:
             output.file.write(self._text.encode())
 
-    def is_done(self, output: Path, source: Path) -> bool:
-        """Return whether an output is complete."""
+    def is_done(self, output: Path, sources: Iterable[Path]) -> bool:
+        """Return whether an output is complete, and none of its sources has changed since."""
         try:
-            written = output.stat().st_mtime_ns
-            return written >= max(self._path.stat().st_mtime_ns, source.stat().st_mtime_ns)
+            written = output.stat()
+            begun = self._path.stat().st_mtime_ns
+            changed = [source.stat().st_mtime_ns for source in sources]
         except OSError:
             return False
+        # A store that keeps no times says 0: nobody knows whether such a source has changed.
+        known = all(changed)
+        return written.st_size > 0 and known and written.st_mtime_ns >= max(begun, *changed)

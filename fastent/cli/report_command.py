@@ -19,6 +19,7 @@ FILE = click.Path(path_type=Path)
     metavar="FILE|COLUMN",
     help="The true classes: a file of one integer a row, or a column of FILE.",
 )
+@click.option("--ignore-index", type=int, help="The label of rows that have none.")
 @click.option("--with", "other", metavar="OTHER", type=FILE, help="A later file: has it drifted?")
 @click.option("--columns", metavar="NAME", help="Of a table: those that make up a row, as 'p_*'.")
 @click.option("--base", type=float, help="Of the logarithm; default e.")
@@ -31,6 +32,7 @@ def report(
     path: Path,
     output: Path,
     labels: str | None,
+    ignore_index: int | None,
     other: Path | None,
     columns: str | None,
     base: float | None,
@@ -47,13 +49,18 @@ def report(
     column has drifted, the worst first.
     """
     _check(output, base, logits, temperature, normalize, drift_only, other, labels)
+    if ignore_index is not None and labels is None:
+        raise UseError(f"--ignore-index {ignore_index} is a label, so it needs --labels")
     for file in (path, other):
+        if file is not None and file.is_dir():
+            raise UseError(f"{file}: is a folder: a report is about one file")
         if file is not None and not file.is_file():
             raise UseError(f"{file}: no such file")
     if not output.parent.is_dir():
         raise UseError(f"{output.parent}: no such folder")
     try:
         from fastent.report import write_report
+        from fastent.report._sources import EndingError
     except ImportError as error:
         raise UseError(str(error)) from error
     try:
@@ -68,9 +75,10 @@ def report(
             logits=logits,
             normalize=normalize,
             drift_only=drift_only,
+            ignore_index=ignore_index,
             pictures_folder=png,
         )
-    except ImportError as error:  # of pyarrow, which tables alone need
+    except (ImportError, EndingError) as error:  # an import of pyarrow, which tables alone need
         raise UseError(str(error)) from error
     except (ValueError, TypeError) as error:
         raise DataError(str(error)) from error

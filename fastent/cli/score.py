@@ -185,7 +185,7 @@ def prepare(request: Request) -> Work:
         job = make_job(request, each.path, output)
         for path in job.outputs:
             refuse_overwriting(path, read)
-        done = ledger is not None and [ledger.is_done(path, each.path) for path in job.outputs]
+        done = ledger is not None and [ledger.is_done(path, job.sources) for path in job.outputs]
         if request.resume and done and all(done):
             skipped += 1
             continue

@@ -10,7 +10,7 @@ import numpy as np
 import fastent
 from fastent._arrays import Array
 from fastent.cli.summary import Mean, Statistics
-from fastent.report._sources import Feed, Source
+from fastent.report._sources import NO_LABEL, Feed, Source
 
 BARS = 40
 RELIABILITY_BINS = 15
@@ -126,6 +126,8 @@ class Reading:
     logits: bool = False
     normalize: bool = False
     temperature: float = 1.0
+    ignore_index: int | None = None
+    """The label of rows that have none."""
 
     @property
     def unit(self) -> str:
@@ -150,6 +152,8 @@ def gather(source: Source, labels: Source | None, reading: Reading) -> Findings:
                     f"{source.path}: has more rows than there are labels, "
                     f"{found.rows + len(given)} in {labels.path if labels else ''}"
                 )
+            if reading.ignore_index is not None:
+                given = np.where(given == reading.ignore_index, NO_LABEL, given)
             _check_labels(given, found, source)
         _take_in(found, rows, given, reading, source)
     if found is None or found.rows == 0:
@@ -188,12 +192,13 @@ def _begin(
 
 
 def _check_labels(labels: Array, found: Findings, source: Source) -> None:
-    bad = (labels < -1) | (labels >= found.classes)
+    bad = (labels != NO_LABEL) & ((labels < 0) | (labels >= found.classes))
     if bad.any():
         row = int(np.argmax(bad))
         raise ValueError(
             f"{source.path}: the label of row {found.rows + row} is {labels[row]}, but there are "
-            f"{found.classes} classes, 0 to {found.classes - 1}"
+            f"{found.classes} classes, 0 to {found.classes - 1}: --ignore-index {labels[row]} if "
+            f"it marks rows that have no label"
         )
 
 
@@ -208,7 +213,7 @@ def _take_in(
         sums = probabilities.sum(axis=1, dtype=np.float64)
         off = np.abs(sums - 1) > OFF
         if found.rows == 0:
-            _refuse(source, probabilities, off, reading)
+            _refuse(source, rows, found.single, probabilities, off, reading)
         measures = _measures(whole, probabilities, labels, reading)
     ill = np.isnan(measures["entropy"])
     found.nan_rows += int(np.count_nonzero(ill))
@@ -240,14 +245,18 @@ def _distributions(rows: Array, found: Findings, reading: Reading) -> tuple[Arra
     return rows, rows
 
 
-def _refuse(source: Source, probabilities: Array, off: Array, reading: Reading) -> None:
+def _refuse(
+    source: Source, rows: Array, single: bool, probabilities: Array, off: Array, reading: Reading
+) -> None:
     """Raise if most of the first rows are no distributions: nothing said of them would be true."""
+    if single and not reading.logits:  # of what is outside, the probabilities are NaN by now
+        probabilities, off = rows[:, None], rows > 1
     negative = np.asarray((probabilities < 0).any(axis=1))
     ill = negative | off
     if ill.mean() <= ILL:
         return
     row = int(np.argmax(ill))
-    if negative[row]:
+    if single or negative[row]:
         what = f"holds {probabilities[row].min():g}"
         advice = "logits (--logits)"
     else:

@@ -11,6 +11,9 @@ from fastent._arrays import Array
 BLOCK_BYTES = 8 << 20
 """About how much of a file is in memory at a time."""
 
+NO_LABEL = np.iinfo(np.int64).min
+"""Stands among class indices for a row without one."""
+
 TABLES = {
     ".parquet": "parquet",
     ".pq": "parquet",
@@ -21,16 +24,23 @@ TABLES = {
 }
 
 
+class EndingError(ValueError):
+    """The name of a file does not say what it holds."""
+
+
 class Source(Protocol):
     """A file that can be read from its beginning as often as wanted."""
 
     path: Path
 
+    def __contains__(self, name: str) -> bool:
+        """Whether there is a column of this name, of whatever type."""
+
     def rows(self) -> Iterator[Array]:
         """Yield blocks of distributions or logits: 2-D, or 1-D where a row is one number."""
 
     def labels(self) -> Iterator[Array]:
-        """Yield blocks of class indices; -1 where there is none."""
+        """Yield blocks of class indices; NO_LABEL where there is none."""
 
     def names(self) -> list[str]:
         """Return the columns of numbers."""
@@ -49,7 +59,7 @@ def open_source(
         return NpySource(path)
     if path.suffix not in TABLES:
         known = ", ".join([".npy", *TABLES])
-        raise ValueError(f"{path}: its name ends in none of {known}")
+        raise EndingError(f"{path}: its name ends in none of {known}")
     try:
         from fastent.report._tables import TableSource
     except ImportError as error:
@@ -78,6 +88,10 @@ class NpySource:
         if array.ndim > 1:
             self._shape = (array.size // max(array.shape[-1], 1), array.shape[-1])
         self._offset = int(getattr(array, "offset", 0))
+
+    def __contains__(self, name: str) -> bool:
+        """Columns of an array have no names."""
+        return False
 
     def _map(self) -> Any:
         """Map the file, which compares its size with what its header claims."""
@@ -115,8 +129,8 @@ class NpySource:
                 f"{self.path}: labels are integers, one a row, not {self._dtype} of shape "
                 f"{self._shape}"
             )
-        for block in self.rows():
-            yield block.astype(np.int64)
+        for block in self.rows():  # in which NO_LABEL, what NaN becomes as an integer, is an error
+            yield np.maximum(block.astype(np.int64), NO_LABEL + 1)
 
     def names(self) -> list[str]:
         """Return the places along the last axis."""

@@ -14,7 +14,7 @@ from fastent.arrow._columns import choose_columns
 from fastent.arrow._layouts import Layout, is_list, is_number, layout_of_column, storage_of
 from fastent.arrow._measures import find_measure
 from fastent.arrow._readers import NullEntryError, Ragged
-from fastent.report._sources import BLOCK_BYTES
+from fastent.report._sources import BLOCK_BYTES, NO_LABEL
 
 BATCH_ROWS = 16_384
 
@@ -96,7 +96,7 @@ class TableSource:
         yield from self._blocks(layout)
 
     def labels(self) -> Iterator[Array]:
-        """Yield blocks of class indices, -1 where one is null."""
+        """Yield blocks of class indices, NO_LABEL where one is null."""
         name = self._labels if self._labels in self else None
         if name is None:
             whole = [field.name for field in self._schema if _is_index(field.type)]
@@ -110,7 +110,7 @@ class TableSource:
         if not _is_index(field.type):
             raise TypeError(f"{self.path}: column {name!r} is {field.type}: labels are integers")
         for block in self._blocks(layout_of_column("labels", field)):
-            yield np.where(np.isnan(block), -1, block).astype(np.int64)
+            yield np.where(np.isnan(block), NO_LABEL, block).astype(np.int64)
 
     def names(self) -> list[str]:
         """Return the columns of numbers, and the entries of lists."""

@@ -22,6 +22,7 @@ def write_report(
     logits: bool = False,
     normalize: bool = False,
     drift_only: bool = False,
+    ignore_index: int | None = None,
     pictures_folder: str | Path | None = None,
 ) -> None:
     """Write what the probabilities in a file say, as one self-contained HTML page.
@@ -37,7 +38,8 @@ def write_report(
         A later file: the page tells how each column has drifted.
     labels : str or Path, optional
         The true classes: a file of one integer a row, or the name of a column of the table. The
-        page then has accuracy, log loss, Brier score and a reliability diagram.
+        page then has accuracy, log loss, Brier score and a reliability diagram. A row whose label
+        is null has none.
     columns : str, optional
         The columns of the table that make up a row: a name, or a pattern such as ``"p_*"``.
     base : float, optional
@@ -50,6 +52,8 @@ def write_report(
         The rows are counts or weights.
     drift_only : bool
         Tell of the drift alone, of columns that need not be distributions.
+    ignore_index : int, optional
+        The label that marks rows without one; any other that is no class is an error.
     pictures_folder : str or Path, optional
         Where each picture goes as PNG.
 
@@ -63,7 +67,7 @@ def write_report(
     Files of any size are read block by block. The same files give the same bytes.
     """
     target = Path(output)
-    reading = Reading(base, logits, normalize, temperature)
+    reading = Reading(base, logits, normalize, temperature, ignore_index)
     source = open_source(Path(path), columns, None if labels is None else str(labels), logits)
     later = None if other is None else open_source(Path(other), columns, None, logits)
     if drift_only and later is None:
@@ -89,11 +93,13 @@ def _labels(source: Source, labels: str | Path | None) -> Source | None:
     """Return where the labels are: a column of the table itself, or another file."""
     if labels is None:
         return None
-    if source.path.suffix in TABLES and str(labels) in source.names():
+    if str(labels) in source:  # of whatever type: the rows are read with it, and say what is wrong
         return source
     path = Path(labels)
-    if not path.exists() and source.path.suffix in TABLES:
-        raise ValueError(f"{labels} is neither a file nor a column of {source.path}")
+    if not path.exists():
+        if source.path.suffix in TABLES:
+            raise ValueError(f"{labels} is neither a file nor a column of {source.path}")
+        raise ValueError(f"{labels}: no such file")
     return open_source(path)
 
 

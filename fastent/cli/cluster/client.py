@@ -29,14 +29,17 @@ def connected(scheduler: str | None, workers: int | None) -> Iterator[Any]:
         place: Any = scheduler
         if scheduler is None:
             place = stack.enter_context(_started(workers))
+        # What a constructor that fails leaves behind is closed too: at the end of the process its
+        # finalizer would wait for a loop that is gone.
+        client = connect.__new__(connect)
+        stack.callback(_closed, client)
         try:
-            client = connect(place, timeout=PATIENCE, set_as_default=False)
-        except (OSError, ValueError) as error:
+            client.__init__(place, timeout=PATIENCE, set_as_default=False)
+        except (OSError, ValueError, TypeError) as error:  # of a tls:// without certificates too
             raise DataError(
                 f"no scheduler answers at {scheduler} within {PATIENCE} seconds "
                 f"({_first_line(error)}): is it running, and is this its address?"
             ) from error
-        stack.callback(_closed, client)
         try:
             client.wait_for_workers(1, timeout=PATIENCE)
         except TimeoutError as error:
