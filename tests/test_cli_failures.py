@@ -184,6 +184,26 @@ def test_huge_claim_is_not_believed(run: Run) -> None:
     check_failure(run("score", "entropy", "p.npy"), 1, "p.npy", "damaged")
 
 
+def test_cut_off_while_read(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Within a block, where nobody looks: memory that is mapped would end the process."""
+    save("p.npy", distributions(4000, 10))
+    fetch = npy.NpyFile._fetch
+    calls = 0
+
+    def cut(self: npy.NpyFile, view: Any) -> Any:
+        nonlocal calls
+        calls += 1
+        if calls == 3:
+            os.truncate("p.npy", 5000)
+        return fetch(self, view)
+
+    monkeypatch.setattr(npy.NpyFile, "_fetch", cut)
+    monkeypatch.setattr(npy.NpyFile, "check_unchanged", lambda self: None)
+    outcome = run("score", "entropy", "p.npy", "-o", "out.npy", "--batch-rows", 1000)
+    check_failure(outcome, 1, "p.npy: was cut off while it was read")
+    assert os.listdir() == ["p.npy"]
+
+
 # That nothing half done is left
 
 

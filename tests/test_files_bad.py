@@ -262,7 +262,14 @@ def test_array_changed_while_read(score: Run, monkeypatch: pytest.MonkeyPatch) -
     from fastent.cli import npy
 
     np.save("p.npy", P)
-    monkeypatch.setattr(npy.NpyFile, "release", lambda self, view: cut("p.npy"))
+    read = npy.NpyFile.read
+
+    def change(self: npy.NpyFile, view: Any) -> Any:
+        values = read(self, view)
+        cut("p.npy")
+        return values
+
+    monkeypatch.setattr(npy.NpyFile, "read", change)
     words = ["entropy", "p.npy", "-o", "out.npy", "--batch-rows", 10]
     check_failure(score(*words), 1, "p.npy: was changed while it was read")
     assert os.listdir() == ["p.npy"]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import mmap
 import os
 import warnings
 from pathlib import Path
@@ -18,21 +17,24 @@ from fastent.cli.errors import DataError, UseError
 from fastent.cli.output import Output
 
 _PIECE_BYTES = 8 << 20
-_DONT_NEED: int | None = getattr(mmap, "MADV_DONTNEED", None)
 
 
 class NpyFile:
-    """A memory-mapped ``.npy`` file whose pages can be given back as the reading goes on."""
+    """A ``.npy`` file that is read in parts.
+
+    It is mapped for its layout alone: memory that is mapped could not be told from a crash, if
+    somebody cut the file off meanwhile. Values are read into the same memory, one part after the
+    other.
+    """
 
     def __init__(self, path: Path) -> None:
         self.path = path
         mapped = _open_mapped(path)
         self._before = self._state()
         self.array: NDArray[Any] = mapped.view(np.ndarray)
-        self._mapping: mmap.mmap | None = getattr(mapped, "_mmap", None)
-        # A mapping can only begin at a multiple of the granularity, so before the data.
-        before = getattr(mapped, "offset", 0) % mmap.ALLOCATIONGRANULARITY
-        self._address = array_utils.byte_bounds(mapped)[0] - before
+        self._address = array_utils.byte_bounds(mapped)[0]
+        self._offset: int = getattr(mapped, "offset", 0)
+        self._buffer = np.empty(0, np.uint8)
 
     def _state(self) -> tuple[int, int]:
         found = os.stat(self.path)
@@ -44,29 +46,40 @@ class NpyFile:
             raise DataError(f"{self.path}: was changed while it was read; run again")
 
     def read(self, view: NDArray[Any]) -> NDArray[Any]:
-        """Return the values of `view`, a part of the array.
+        """Return the values of `view`, a part of the array, until something else is read.
 
         A view whose elements lie scattered over much of the file, such as a few columns, is
-        copied piece by piece: used as it is, it would keep a page in memory for each element.
+        gathered piece by piece.
         """
         if not is_scattered(view):
-            return view
+            return self._fetch(view)
         copy = np.empty_like(view, order="K")
         axis = int(np.argmax(view.strides))
         step = max(1, _PIECE_BYTES // view.strides[axis])
         for start in range(0, view.shape[axis], step):
             piece = (slice(None),) * axis + (slice(start, start + step),)
-            copy[piece] = view[piece]
-            self.release(view[piece])
+            copy[piece] = self._fetch(view[piece])
         return copy
 
-    def release(self, view: NDArray[Any]) -> None:
-        """Drop the pages under `view` from this process; they are read again when used again."""
-        if self._mapping is None or _DONT_NEED is None or view.size == 0:
-            return
-        low, high = (address - self._address for address in array_utils.byte_bounds(view))
-        low -= low % mmap.PAGESIZE
-        self._mapping.madvise(_DONT_NEED, low, high - low)
+    def _fetch(self, view: NDArray[Any]) -> NDArray[Any]:
+        """Return a view with the same layout of memory that the file is read into."""
+        if view.size == 0:
+            return view
+        low, high = array_utils.byte_bounds(view)
+        size = high - low
+        if self._buffer.size < size:
+            self._buffer = np.empty(size, np.uint8)
+        rest = memoryview(self._buffer.data)[:size]
+        try:
+            with open(self.path, "rb", buffering=0) as file:
+                file.seek(low - self._address + self._offset)
+                while rest and (count := file.readinto(rest)):
+                    rest = rest[count:]
+        except OSError as error:
+            raise DataError(f"{self.path}: {error.strerror or error}") from error
+        if rest:
+            raise DataError(f"{self.path}: was cut off while it was read; run again")
+        return np.ndarray(view.shape, view.dtype, self._buffer.data, 0, view.strides)
 
 
 def is_scattered(view: NDArray[Any]) -> bool:

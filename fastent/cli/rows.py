@@ -54,15 +54,12 @@ class Rows:
         """Yield the operands of one block after the other, all or some, in the result's order.
 
         At least one block comes, an empty one if there are no rows, because it shows the dtype
-        of the result. The pages of a block are given back when the next one is asked for.
+        of the result. The next block takes its memory.
         """
         indices = block_indices(self.shape, batch_rows or self._rows_per_block(block_bytes))
         for index in islice(indices, start, stop):
-            views = [operand[index] for operand in self.operands]
-            pairs = list(zip(self.files, views, strict=True))
-            yield tuple(file.read(view) for file, view in pairs)
-            for file, view in pairs:
-                file.release(view)
+            pairs = zip(self.files, self.operands, strict=True)
+            yield tuple(file.read(operand[index]) for file, operand in pairs)
 
     def none(self) -> tuple[NDArray[Any], ...]:
         """Return the operands without any row."""
