@@ -291,17 +291,18 @@ class Histogram:
     def merge(self, other: Histogram) -> None:
         """Add the counts of another histogram."""
         self._ends = None
-        self._counts += other._counts
+        some = np.flatnonzero(other._counts)  # memory of zeros is never touched, so not there
+        self._counts[some] += other._counts[some]
 
     def value_at(self, rank: int) -> float:
         """Return about the value that has `rank` smaller ones before it."""
-        negative = _BUCKETS // 2
         if self._ends is None:
             # The sign is the first bit: negative values come last, those nearest zero first.
-            ordered = np.concatenate([self._counts[: negative - 1 : -1], self._counts[:negative]])
-            self._ends = np.cumsum(ordered)
-        place = int(np.searchsorted(self._ends, rank, side="right"))
-        bucket = _BUCKETS - 1 - place if place < negative else place - negative
+            some = np.flatnonzero(self._counts)
+            positive = int(np.searchsorted(some, _BUCKETS // 2))
+            self._ordered = np.concatenate([some[positive:][::-1], some[:positive]])
+            self._ends = np.cumsum(self._counts[self._ordered])
+        bucket = self._ordered[np.searchsorted(self._ends, rank, side="right")]
         return float(np.uint32(bucket << _DROPPED_BITS).view(np.float32))
 
     def __getstate__(self) -> tuple[NDArray[np.uint32], NDArray[np.int64]]:
