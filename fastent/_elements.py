@@ -172,7 +172,7 @@ def broadcast_shape(arrays: list[Array], names: tuple[str, ...]) -> tuple[int, .
     """Return the common shape, or raise a ValueError that names both.
 
     A column of predictions beside a vector of targets, (n, 1) and (n,), is no table of n x n pairs,
-    which NumPy would make of them: operands of other numbers of axes do not both grow.
+    which NumPy would make of them.
     """
     if all(array.shape == arrays[0].shape for array in arrays):
         shape: tuple[int, ...] = arrays[0].shape
@@ -182,10 +182,13 @@ def broadcast_shape(arrays: list[Array], names: tuple[str, ...]) -> tuple[int, .
         shape = np.broadcast_shapes(*(array.shape for array in arrays))
     except ValueError:
         raise ValueError(f"{shapes}: they do not broadcast") from None
-    judged = [a for n, a in zip(names, arrays, strict=True) if n in ("target", "prob", "logits")]
-    size = math.prod(shape)
-    if len({a.ndim for a in judged}) > 1 and all(a.size < size for a in judged):
-        raise ValueError(f"{shapes}, which makes {size} pairs: reshape one to the other's shape")
+    operands = ("target", "prob", "logits")
+    pairs = zip(names, arrays, strict=True)
+    judged = sorted((array.shape for name, array in pairs if name in operands), key=len)
+    if judged and judged[-1] == (*judged[0], 1) and math.prod(judged[0]) > 1:
+        raise ValueError(
+            f"{shapes}, which makes {math.prod(shape)} pairs: reshape one to the other's shape"
+        )
     return shape
 
 

@@ -380,4 +380,4 @@ def test_dask_is_imported_when_it_is_wanted() -> None:
         "import sys, fastent, fastent.cli.command, fastent.cli.scoring, fastent.cli.tables\n"
         "assert not {'dask', 'distributed'} & set(sys.modules)"
     )
-    subprocess.run([sys.executable, "-c", code], check=True)
+    subprocess.run([sys.executable, "-P", "-c", code], check=True)

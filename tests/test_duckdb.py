@@ -438,7 +438,9 @@ def test_without_duckdb() -> None:
         "import fastent; assert 'fastent.duckdb' not in sys.modules\n"
         "import fastent.duckdb\n"
     )
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    done = subprocess.run(
+        [sys.executable, "-P", "-c", code], capture_output=True, text=True, check=False
+    )
     assert 'pip install "fastent-numpy[duckdb]"' in done.stderr
 
 

@@ -416,7 +416,9 @@ def test_without_xarray() -> None:
         "import fastent; assert 'fastent.xarray' not in sys.modules\n"
         "import fastent.xarray\n"
     )
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    done = subprocess.run(
+        [sys.executable, "-P", "-c", code], capture_output=True, text=True, check=False
+    )
     assert 'pip install "fastent-numpy[xarray]"' in done.stderr
 
 
@@ -428,5 +430,7 @@ def test_pyarrow_is_not_needed() -> None:
         "p = xr.DataArray(np.array([0.5, 0.5]), dims='c')\n"
         "print(float(fastent.xarray.entropy(p, dim='c', base=2)))\n"
     )
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    done = subprocess.run(
+        [sys.executable, "-P", "-c", code], capture_output=True, text=True, check=True
+    )
     assert done.stdout == "1.0\n"
