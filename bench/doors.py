@@ -9,6 +9,7 @@ what is copied shows there. Results are checked first, the door's bit for bit.
 
 import argparse
 import importlib
+import math
 import statistics
 import subprocess
 import sys
@@ -106,7 +107,7 @@ def of_polars(names: list[str]) -> Iterator[Door]:
     own = {
         "list.eval, sum": select(rows.list.eval(term).list.sum()),
         "list.eval(entropy)": select(
-            rows.list.eval(element.entropy(base=np.e, normalize=False)).list.first()
+            rows.list.eval(element.entropy(base=math.e, normalize=False)).list.first()
         ),
     }
     yield Door("Polars", "List", lists, ours, read, own)

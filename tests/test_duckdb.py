@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import math
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -311,7 +312,7 @@ def test_defaults() -> None:
         for _ in range(2):
             door.register(con)
         assert con.execute(query).fetchone() == (np.log(2), 2.0)
-        door.register(con, class_weight=np.array([1, 0.1]), log_floor=None, base=np.float32(np.e))
+        door.register(con, class_weight=np.array([1, 0.1]), log_floor=None, base=np.float32(math.e))
         query = "select fastent_log_loss(1, [0.5, 0.5]), fastent_cross_entropy([1, 0], [0, 1])"
         assert con.execute(query).fetchone() == (pytest.approx(np.log(2) * 0.1), np.inf)
         with pytest.raises(TypeError, match=r"no measure has an option bse: .*base"):
