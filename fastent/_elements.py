@@ -177,19 +177,24 @@ def broadcast_shape(arrays: list[Array], names: tuple[str, ...]) -> tuple[int, .
     if all(array.shape == arrays[0].shape for array in arrays):
         shape: tuple[int, ...] = arrays[0].shape
         return shape  # which may have more axes than NumPy broadcasts
-    shapes = " and ".join(f"{n} has shape {a.shape}" for n, a in zip(names, arrays, strict=True))
+    pairs = list(zip(names, arrays, strict=True))
     try:
         shape = np.broadcast_shapes(*(array.shape for array in arrays))
     except ValueError:
-        raise ValueError(f"{shapes}: they do not broadcast") from None
+        raise ValueError(f"{_shapes(pairs)}: they do not broadcast") from None
     operands = ("target", "prob", "logits")
-    pairs = zip(names, arrays, strict=True)
     judged = sorted((array.shape for name, array in pairs if name in operands), key=len)
     if judged and judged[-1] == (*judged[0], 1) and math.prod(judged[0]) > 1:
         raise ValueError(
-            f"{shapes}, which makes {math.prod(shape)} pairs: reshape one to the other's shape"
+            f"{_shapes(pairs)}, which makes {math.prod(shape)} pairs: reshape one to the other's "
+            "shape"
         )
     return shape
+
+
+def _shapes(pairs: list[tuple[str, Array]]) -> str:
+    """Return what is said of arrays that do not go together."""
+    return " and ".join(f"{name} has shape {array.shape}" for name, array in pairs)
 
 
 def _map_block(

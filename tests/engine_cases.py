@@ -12,6 +12,8 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+import fastent as fe
+
 PAGE = Path(__file__).resolve().parents[1] / "docs" / "engines.md"
 FILES, ROWS, CLASSES = 3, 400, 6
 RNG = np.random.default_rng(11)
@@ -61,3 +63,15 @@ def same(table: Any, name: str, expected: Any, there: Any = THERE) -> None:
     found = column.drop_null().to_numpy()
     assert found.dtype == expected.dtype
     assert found.tobytes() == np.ascontiguousarray(expected[there]).tobytes()
+
+
+def check_scored(folder: Path) -> None:
+    """Assert what the recipe and the calls after it wrote: losses, scores, entropies of columns."""
+    loss = pq.read_table(folder / "scored")
+    assert loss.column_names[:3] == ["id", "prob", "label"]
+    same(loss, "log_loss", fe.log_loss(LABELS, PROB, base=2))
+    scores = pq.read_table(folder / "scores")
+    for name, column in fe.score_logits(LABELS, PROB)._asdict().items():
+        same(scores, name, column)
+    entropies = pq.read_table(folder / "entropies")
+    same(entropies, "entropy", fe.entropy(PROB.astype(float), base=2), THERE | True)

@@ -6,13 +6,10 @@ from pathlib import Path
 
 import pytest
 
-import fastent as fe
-
 pytest.importorskip("ray")
 pytest.importorskip("pyarrow")
 
-import pyarrow.parquet as pq
-from engine_cases import LABELS, PROB, THERE, make_predictions, recipes, run, same
+from engine_cases import check_scored, make_predictions, recipes, run
 
 # One session, which takes its time to start, serves all.
 MORE = """
@@ -41,13 +38,6 @@ def test_recipe(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     make_predictions(tmp_path)
     [recipe] = recipes("Ray Data")
     told = run(recipe + MORE, tmp_path)
-    loss = pq.read_table(tmp_path / "scored")
-    assert loss.column_names[:3] == ["id", "prob", "label"]
-    same(loss, "log_loss", fe.log_loss(LABELS, PROB, base=2))
-    scores = pq.read_table(tmp_path / "scores")
-    for name, column in fe.score_logits(LABELS, PROB)._asdict().items():
-        same(scores, name, column)
-    entropies = pq.read_table(tmp_path / "entropies")
-    same(entropies, "entropy", fe.entropy(PROB.astype(float), base=2), THERE | True)
+    check_scored(tmp_path)
     assert "at work: " in told
     assert "but there are 6 classes" in told

@@ -12,7 +12,7 @@ pytest.importorskip("pyspark")
 pytest.importorskip("pyarrow")
 
 import pyarrow.parquet as pq
-from engine_cases import LABELS, PROB, THERE, make_predictions, recipes, run, same
+from engine_cases import PROB, THERE, check_scored, make_predictions, recipes, run
 
 # One session, which takes its time to start, serves all.
 MORE = """
@@ -46,14 +46,7 @@ def test_recipe(tmp_path: Path) -> None:
     )
     assert small != recipe
     told = run(small + MORE, tmp_path)
-    loss = pq.read_table(tmp_path / "scored")
-    assert loss.column_names[:3] == ["id", "prob", "label"]
-    same(loss, "log_loss", fe.log_loss(LABELS, PROB, base=2))
-    scores = pq.read_table(tmp_path / "scores")
-    for name, column in fe.score_logits(LABELS, PROB)._asdict().items():
-        same(scores, name, column)
-    entropies = pq.read_table(tmp_path / "entropies")
-    same(entropies, "entropy", fe.entropy(PROB.astype(float), base=2), THERE | True)
+    check_scored(tmp_path)
     softmax = pq.read_table(tmp_path / "softmax").sort_by("id")["softmax"]
     assert softmax.combine_chunks().flatten().to_numpy().tobytes() == (
         fe.softmax(PROB[THERE]).tobytes()
