@@ -203,7 +203,7 @@ def make_job(request: Request, path: Path, output: Path | None) -> Job:
     files = [request.second, Path(request.labels) if request.labels else None]
     others = all(each is None or each.suffix.lower() == ".npy" for each in files)
     here = not any(each is not None and is_remote(each) for each in (path, *files))
-    if arrays and plain and others and here:  # what is mapped
+    if arrays and plain and others and here:
         return ArrayJob(request, path, output)
     try:
         from fastent.cli.tables import TableJob
