@@ -33,14 +33,10 @@ typedef struct {
   double some_q[FE_LANES];
 } divergence_found;
 
-typedef struct {
-  GROUP high, low;
-} pair32;
-
-INLINE pair32 pair32_difference(GROUP a, GROUP b) {
-  const GROUP high = G(sub)(a, b), part = G(sub)(high, a);
-  const GROUP low = G(sub)(G(sub)(a, G(sub)(high, part)), G(add)(b, part));
-  return (pair32){high, low};
+INLINE pair32 pair32_difference(g32 a, g32 b) {
+  pair32 difference;
+  difference.high = g32_two_difference(a, b, &difference.low);
+  return difference;
 }
 
 /* A double rounded, and the rest. */

@@ -75,6 +75,25 @@ INLINE g64 g64_two_sum(g64 a, g64 b, g64 *residual) {
   return sum;
 }
 
+#if FE_FMA
+typedef struct {
+  g32 high, low;
+} pair32;
+
+INLINE g32 g32_fast_two_sum(g32 a, g32 b, g32 *residual) {
+  const g32 sum = g32_add(a, b);
+  *residual = g32_sub(b, g32_sub(sum, a));
+  return sum;
+}
+
+INLINE g32 g32_two_difference(g32 a, g32 b, g32 *residual) {
+  const g32 difference = g32_sub(a, b);
+  const g32 b_part = g32_sub(difference, a);
+  *residual = g32_sub(g32_sub(a, g32_sub(difference, b_part)), g32_add(b, b_part));
+  return difference;
+}
+#endif
+
 INLINE double fe_two_sum(double a, double b, double *residual) {
   const double sum = a + b, b_part = sum - a;
   *residual = (a - (sum - b_part)) + (b - b_part);

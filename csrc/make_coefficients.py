@@ -128,6 +128,7 @@ def main() -> None:
         ("FE_LOG_F64", log_end, 7, "double"),
         ("FE_LOG_PAIR_F64", log_end, 8, "double"),
         ("FE_RATIO_F32", ratio_end, 3, "float"),
+        ("FE_RATIO_LONG_F32", ratio_end, 4, "float"),
         ("FE_RATIO_F64", ratio_end, 8, "double"),
     ):
         # z R / 2 is the error relative to 2 s, the leading term of the logarithm.

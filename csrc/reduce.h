@@ -83,8 +83,13 @@ static unsigned ROW(accumulate)(const fe_block *block, const fe_params *params,
     const double *inverse_p = normalize ? block->inverse[0] + r : NULL;
     const double *inverse_q = normalize && OPERANDS == 2 ? block->inverse[1] + r : inverse_p;
 #ifdef LEAST_SHARE
-    if (normalize && ROW(least)() < __builtin_inf() &&
-        ROW(row_quick)(p, q, n, inverse_p, inverse_q, params, &status, high + r, low + r))
+#if QUICK_IN_FLOAT
+    if (normalize &&
+        ROW(row_quick_in_32)(p, q, n, inverse_p, inverse_q, params, &status, high + r, low + r))
+      continue;
+#endif
+    if (normalize && ROW(is_quick)() &&
+        ROW(row_quick_in_64)(p, q, n, inverse_p, inverse_q, params, &status, high + r, low + r))
       continue;
 #endif
     for (size_t i = 0; i < n; i += FE_LEAF) {
@@ -125,6 +130,9 @@ static unsigned ROW(accumulate)(const fe_block *block, const fe_params *params,
 #undef PADDED
 #undef SQUARES
 #undef LEAST_SHARE
+#undef LEAST_SHARE_F32
+#undef QUICK_IN_FLOAT
+#undef FLOAT_COLUMNS
 #undef QUICK
 #undef ADDED
 #undef WATCH_LIMIT

@@ -4,7 +4,8 @@
  * most d = 3/2 units, and sums them as the fast form does those of a row that needs no division. A
  * row, or segment of one, keeps its quick sum if that is at least the measure's LEAST_SHARE times
  * the shares in it: there d is within the measure's bound for float64. For float32 the sums that
- * double has no digits for are beyond 2^-26.
+ * double has no digits for are beyond 2^-26; where LEAST_SHARE_F32 is defined, those from there on
+ * have their digits with shares, and logarithms, in float too.
  *
  * Where ADDED is defined so much is added to every share, and QUICK is the measure of what results.
  */
@@ -13,61 +14,51 @@
 #define QUICK MEASURE
 #define ADDED(params) 0
 #endif
-#define QUICK_PART(part) FE_JOIN(QUICK, part, f64, FE_ISA)
+#define IN 64
+#include "reduce_quick.h"
+#if REAL == 32 && FE_FMA && defined(LEAST_SHARE_F32)
+#define IN 32
+#include "reduce_quick.h"
+#define QUICK_IN_FLOAT 1
+#define FLOAT_COLUMNS 4 /* of sixteen shorter rows one is too small for floats nearly always */
+#else
+#define QUICK_IN_FLOAT 0
+#endif
 
-INLINE double ROW(least)(void) { return REAL == 64 ? LEAST_SHARE : 0x1p-26; }
+INLINE int ROW(is_quick)(void) { return REAL == 32 || LEAST_SHARE < __builtin_inf(); }
 
-/* The shares of a leaf; returns their sum. */
-INLINE double ROW(leaf_shares)(const real *x, size_t count, const double *inverse, double added,
-                               double *shares) {
-  const divisor64 by = divisor64_of_row(inverse);
-  double lanes[FE_LANES], all = 0;
-  g64 sum = g64_set(0);
-  for (size_t i = 0; i < count; i += FE_LANES) {
-    const g64 share = share64_rounded(LOAD_WIDE_UP_TO(x + i, count - i, 0), &by);
-    g64_store(shares + i, g64_add(share, g64_set(added)));
-    sum = g64_add(sum, share);
-  }
-  g64_store(lanes, sum);
-  for (int i = 0; i < FE_LANES; i++) all += lanes[i];
-  return all;
+/* The careful form of some rows of sixteen, or of none; `bad` says which. */
+INLINE unsigned ROW(lanes_anew)(const real *x, const real *y, size_t n, m64 bad,
+                                const divisor64 *by_p, const divisor64 *by_q,
+                                const fe_params *params, sum64 *sum) {
+  if (!m64_any(bad)) return 0;
+  sum64 careful;
+  const unsigned status = ROW(lanes_careful)(x, y, n, by_p, by_q, params, &careful);
+  sum->sum = g64_select(bad, careful.sum, sum->sum);
+  sum->residual = g64_select(bad, careful.residual, sum->residual);
+  return status;
 }
 
-/* Some columns of one long row; 0 if its sum is not good enough. */
-static int ROW(row_quick)(const real *p, const real *q, size_t n, const double *inverse_p,
-                          const double *inverse_q, const fe_params *params, unsigned *status,
-                          double *high, double *low) {
-  double a[FE_LEAF], b[FE_LEAF], shares = 0, sum = 0, rest = 0;
-  for (size_t i = 0; i < n; i += FE_LEAF) {
-    const size_t count = n - i < FE_LEAF ? n - i : FE_LEAF;
-    shares += ROW(leaf_shares)(p + i, count, inverse_p, ADDED(params), a);
-    if (OPERANDS == 2) ROW(leaf_shares)(q + i, count, inverse_q, ADDED(params), b);
-    const fe_ahead ahead[2] = {{(const char *)a, 0}, {(const char *)b, 0}};
-    *status |= QUICK_PART(leaf)(a, OPERANDS == 2 ? b : a, count, ahead, params, &sum, &rest);
-  }
-  if (sum < ROW(least)() * shares) return 0;
-  fe_add(high, low, sum, rest);
-  return 1;
-}
-
-/* The same of the columns of sixteen short rows: which are not good enough. */
-INLINE m64 ROW(lanes_quick)(const real *x, const real *y, size_t rows, size_t n,
-                            const divisor64 *by_p, const divisor64 *by_q, const fe_params *params,
-                            unsigned *status, sum64 *sum) {
-  double a[FE_LANES * FE_LANE_ROWS], b[FE_LANES * FE_LANE_ROWS], high[FE_LANES], low[FE_LANES];
-  const g64 added = g64_set(ADDED(params));
-  for (size_t j = 0; j < FE_LANES * n; j += FE_LANES) {
-    g64_store(a + j, g64_add(share64_rounded(LOAD_WIDE(x + j), by_p), added));
-    if (OPERANDS == 2) g64_store(b + j, g64_add(share64_rounded(LOAD_WIDE(y + j), by_q), added));
-  }
-  const fe_block block = {.operand = {a, OPERANDS == 2 ? b : a},
-                          .step = {FE_LANES, FE_LANES},
-                          .rows = rows,
-                          .columns = n,
-                          .row_length = n};
-  *status |= QUICK_PART(short_columns)(&block, params, high, low);
-  *sum = (sum64){g64_load(high), g64_load(low)};
-  return g64_less(sum->sum, g64_set(ROW(least)()));
+/* The sums of sixteen short rows. */
+INLINE unsigned ROW(lanes_quickly)(const real *x, const real *y, size_t rows, size_t n,
+                                   const divisor64 *by_p, const divisor64 *by_q,
+                                   const fe_params *params, sum64 *sum) {
+  unsigned status = 0;
+#if QUICK_IN_FLOAT
+  sum64 first = {g64_set(0), g64_set(0)};
+  m64 again = g64_equal(first.sum, first.sum);
+  if (n >= FLOAT_COLUMNS)
+    again = ROW(lanes_quick_in_32)(x, y, rows, n, by_p, by_q, params, &status, &first);
+  *sum = first;
+  if (!m64_any(again)) return status;
+#endif
+  const m64 bad = ROW(lanes_quick_in_64)(x, y, rows, n, by_p, by_q, params, &status, sum);
+  status |= ROW(lanes_anew)(x, y, n, bad, by_p, by_q, params, sum);
+#if QUICK_IN_FLOAT
+  sum->sum = g64_select(again, sum->sum, first.sum);
+  sum->residual = g64_select(again, sum->residual, first.residual);
+#endif
+  return status;
 }
 #endif
 
@@ -83,19 +74,14 @@ static unsigned ROW(short_shares)(const fe_block *block, const fe_params *params
     const size_t left = rows - r < FE_LANES ? rows - r : FE_LANES;
     const int overrun = (rows - r - left) * n >= FE_CHUNK - 1; /* entries behind these */
     const divisor64 by_p = divisor64_of_rows(inverse_p ? inverse_p + r : NULL, left);
-    const divisor64 by_q = divisor64_of_rows(inverse_p ? inverse_q + r : NULL, left);
+    const divisor64 by_q =
+        OPERANDS == 1 ? by_p : divisor64_of_rows(inverse_p ? inverse_q + r : NULL, left);
     sum64 sum;
     COLUMNS(p, left, n, overrun, x);
     if (OPERANDS == 2) COLUMNS(q, left, n, overrun, y);
 #ifdef LEAST_SHARE
-    if (ROW(least)() < __builtin_inf()) {
-      const m64 bad = ROW(lanes_quick)(x, y, left, n, &by_p, &by_q, params, &status, &sum);
-      if (m64_any(bad)) {
-        sum64 careful;
-        status |= ROW(lanes_careful)(x, y, n, &by_p, &by_q, params, &careful);
-        sum.sum = g64_select(bad, careful.sum, sum.sum);
-        sum.residual = g64_select(bad, careful.residual, sum.residual);
-      }
+    if (ROW(is_quick)()) {
+      status |= ROW(lanes_quickly)(x, y, left, n, &by_p, &by_q, params, &sum);
       g64_store(high + r, sum.sum);
       g64_store(low + r, sum.residual);
       continue;
@@ -107,4 +93,3 @@ static unsigned ROW(short_shares)(const fe_block *block, const fe_params *params
   }
   return status;
 }
-#undef QUICK_PART

@@ -27,6 +27,10 @@ INLINE divisor64 divisor64_of_row(const double *inverse) {
 INLINE divisor64 divisor64_of_rows(const double *inverse, size_t rows) {
   double lanes[4][FE_LANES];
   if (inverse == NULL) return divisor64_of_row(NULL);
+  if (rows >= FE_LANES)
+    return (divisor64){0, g64_load(inverse), g64_load(inverse + FE_BLOCK_ROWS),
+                       g64_load(inverse + 2 * FE_BLOCK_ROWS),
+                       g64_load(inverse + 3 * FE_BLOCK_ROWS)};
   for (size_t k = 0; k < 4; k++)
     for (size_t r = 0; r < FE_LANES; r++)
       lanes[k][r] = r < rows ? inverse[k * FE_BLOCK_ROWS + r] : k != 2;

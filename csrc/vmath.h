@@ -287,11 +287,17 @@ INLINE pair64 g64_log_ratio_sum(g64 p, g64 q, g64 more) {
 #if FE_FMA
 INLINE g32 g32_polynomial(g32 z, const float *table, const int count){HORNER(g32, z, table, count)}
 
+/* x = 2^n m, x normal, or zero or negative: then m and n are finite. */
+INLINE g32 g32_split(g32 x, g32 *n) {
+  const g32 t = g32_bits_sub(x, g32_bits(MANTISSA_START_F32));
+  *n = g32_exponent(t);
+  return g32_bits_add(g32_bits_and(t, g32_bits(MANTISSA_F32)), g32_bits(MANTISSA_START_F32));
+}
+
 /* Normal numbers, as g64_log: about 0.95 ulp. */
 INLINE g32 g32_log(g32 x, const unsigned bits) {
-  const g32 t = g32_bits_sub(x, g32_bits(MANTISSA_START_F32));
-  const g32 n = g32_exponent(t);
-  const g32 m = g32_bits_add(g32_bits_and(t, g32_bits(MANTISSA_F32)), g32_bits(MANTISSA_START_F32));
+  g32 n;
+  const g32 m = g32_split(x, &n);
   const g32 f = g32_sub(m, g32_set(1));
   const g32 s = g32_div(f, g32_add(m, g32_set(1)));
   const g32 z = g32_mul(s, s);
@@ -313,6 +319,48 @@ INLINE g32 g32_exp_normal(g32 x) {
   return g32_bits_add(y, g32_as_exponent(shifted));
 }
 
+/* As g64_log_sum, of a normal x: within 0.4 ulp. */
+INLINE pair32 g32_log_sum(g32 x) {
+  g32 n, lost;
+  const g32 m = g32_split(x, &n), one = g32_set(1), f = g32_sub(m, one);
+  const g32 s = g32_div(f, g32_add(m, one)), z = g32_mul(s, s);
+  const g32 r = g32_polynomial(z, FE_LOG_F32, 3);
+  const g32 high = g32_fast_two_sum(g32_mul(n, g32_set((float)FE_LN2_HIGH_F32)), f, &lost);
+  const g32 low = g32_fma(n, g32_set((float)FE_LN2_LOW_F32), lost);
+  return (pair32){high, g32_fnma(s, g32_fnma(z, r, f), low)};
+}
+
+/* As g64_log_pair, of a normal x: within 0.15 ulp. */
+INLINE pair32 g32_log_pair(g32 x) {
+  g32 n, lost, more;
+  const g32 m = g32_split(x, &n), one = g32_set(1), f = g32_sub(m, one);
+  const g32 s = g32_div(f, g32_add(m, one)), z = g32_mul(s, s), half = g32_mul(f, g32_set(-0.5f));
+  const g32 minus_half = g32_mul(half, f), dropped = g32_fms(half, f, minus_half);
+  const g32 tail = g32_fms(z, g32_polynomial(z, FE_LOG_F32, 3), minus_half);
+  const g32 whole = g32_fast_two_sum(g32_mul(n, g32_set((float)FE_LN2_HIGH_F32)), f, &lost);
+  const g32 high = g32_fast_two_sum(whole, minus_half, &more);
+  const g32 rest = g32_add(g32_add(dropped, lost), more);
+  const g32 low = g32_fma(n, g32_set((float)FE_LN2_LOW_F32), rest);
+  return (pair32){high, g32_fma(s, tail, low)};
+}
+
+/* e^x as a pair within 0.15 ulp, for |x| <= 60: both parts are normal numbers. 1 + r and r keep
+ * what they drop. */
+INLINE pair32 g32_exp_pair(g32 x) {
+  const g32 one = g32_set(1), magic = g32_set(0x1.8p23f), k_low = g32_set((float)FE_LN2_LOW_F32);
+  const g32 shifted = g32_fma(x, g32_set((float)FE_INVERSE_LN2), magic);
+  const g32 k = g32_sub(shifted, magic);
+  const g32 r_high = g32_fnma(k, g32_set((float)FE_LN2_HIGH_F32), x); /* exact */
+  const g32 r = g32_fnma(k, k_low, r_high), r_low = g32_fnma(k, k_low, g32_sub(r_high, r));
+  g32 dropped, low;
+  const g32 sum = g32_fast_two_sum(one, r, &dropped);
+  const g32 q = g32_polynomial(r, FE_EXP_F32, 5);
+  const g32 tail = g32_fma(g32_mul(r, r), q, g32_add(dropped, r_low));
+  const g32 high = g32_fast_two_sum(sum, tail, &low);
+  const g32 scale = g32_bits_add(one, g32_as_exponent(shifted)); /* 2^k */
+  return (pair32){g32_mul(high, scale), g32_mul(low, scale)};
+}
+
 /* As g64_ratio_split. */
 INLINE g32 g32_ratio_split(g32 p, g32 q, g32 *k) {
   const g32 quarter_up = g32_bits(1u << 21);
@@ -324,6 +372,10 @@ INLINE g32 g32_ratio_split(g32 p, g32 q, g32 *k) {
 }
 
 INLINE g32 g32_ratio_tail(g32 w) { return g32_mul(w, g32_polynomial(w, FE_RATIO_F32, 3)); }
+/* The same to the last digit of v^2 too, where 2 v cancels. */
+INLINE g32 g32_ratio_tail_long(g32 w) {
+  return g32_mul(w, g32_polynomial(w, FE_RATIO_LONG_F32, 4));
+}
 #endif
 
 #endif

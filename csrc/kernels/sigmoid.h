@@ -3,6 +3,7 @@
  * With E = e^-|x| it is 1/(1 + E), or E/(1 + E) for negative x: no digit is lost in either tail.
  * The quotient is corrected by its remainder, so that only e^-|x| and one rounding are off.
  * Edge cases: 0 and 1 at the infinities; NaN gives NaN.
+ * Floats are worked on in float up to |x| = 60, with E as a pair: half of a double's operations.
  */
 
 #if REAL == 64
@@ -45,6 +46,23 @@ INLINE g64 FE_JOIN(sigmoid, element, f32, FE_ISA)(g64 x, g64 q, const fe_params 
 }
 #endif
 
+#if REAL == 32 && FE_FMA
+INLINE g32 FE_JOIN(sigmoid, narrow, f32, FE_ISA)(g32 x, g32 q, m32 *beyond) {
+  (void)q;
+  const g32 zero = g32_set(0), one = g32_set(1), minus = g32_min(x, g32_sub(zero, x));
+  *beyond = m32_not(g32_less(g32_set(-60), minus));
+  const pair32 e = g32_exp_pair(minus);
+  const m32 negative = g32_less(x, zero);
+  const g32 above = g32_select(negative, e.high, one), more = g32_select(negative, e.low, zero);
+  g32 dropped;
+  const g32 below = g32_fast_two_sum(one, e.high, &dropped);
+  const g32 inverse = g32_div(one, below), quotient = g32_mul(above, inverse);
+  const g32 remainder = g32_add(g32_fnma(quotient, below, above), more);
+  return g32_fma(g32_fnma(quotient, g32_add(dropped, e.low), remainder), inverse, quotient);
+}
+#endif
+
 #define MEASURE sigmoid
 #define OPERANDS 1
+#define NARROW 1
 #include "../map.h"

@@ -3,7 +3,7 @@
  * Edge cases: 0 where x = 0, whatever y but NaN; the logarithm is -inf at 0 and NaN below it (of
  *   1 + y), and times x as IEEE 754 has it. No status.
  * The logarithm is a sum of two, so that little more than one rounding is left. Floats are computed
- * in double.
+ * in double, but those of xlogy from 2^-60 to 2^100, and 0, in float.
  */
 
 #if REAL == 64
@@ -120,8 +120,22 @@ INLINE g64 FE_JOIN(xlog1py, element, f32, FE_ISA)(g64 x, g64 y, const fe_params 
 }
 #endif
 
+#if REAL == 32 && FE_FMA
+INLINE g32 FE_JOIN(xlogy, narrow, f32, FE_ISA)(g32 x, g32 y, m32 *beyond) {
+  const g32 zero = g32_set(0), size = g32_max(x, g32_sub(zero, x));
+  const m32 nothing = g32_equal(x, zero);
+  const m32 small = m32_and(m32_not(g32_less(g32_set(0x1p-60f), size)), m32_not(nothing));
+  const m32 large = m32_not(g32_less(g32_max(size, y), g32_set(0x1p100f)));
+  const m32 no_number = m32_not(m32_and(g32_less(g32_set(FE_MIN_NORMAL_F32), y), g32_equal(x, x)));
+  *beyond = m32_or(m32_or(small, large), no_number);
+  const pair32 log_y = g32_log_sum(y);
+  return g32_select(nothing, zero, g32_fma(x, log_y.high, g32_mul(x, log_y.low)));
+}
+#endif
+
 #define MEASURE xlogy
 #define OPERANDS 2
+#define NARROW 1
 #define PAD 2
 #include "../map.h"
 
