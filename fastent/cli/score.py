@@ -18,10 +18,9 @@ from fastent.cli.inputs import STREAM, check_file, find_inputs, find_outputs
 from fastent.cli.measures import Measure
 from fastent.cli.output import Ledger, refuse_overwriting
 from fastent.cli.parts import Part
+from fastent.cli.sizes import DEFAULT_MEMORY
 from fastent.cli.summary import Block, Statistics, Summary
 from fastent.cli.urls import is_remote
-
-DEFAULT_MEMORY = 256 << 20
 
 
 @dataclass(frozen=True)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import math
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from pathlib import Path
 from typing import IO, Any
 
@@ -24,8 +24,10 @@ from fastent.cli.summary import Block
 class Sink:
     """The output file of a job, written by a thread of its own."""
 
-    def __init__(self, path: Path, format: Format, schema: pa.Schema) -> None:
-        self._path, self._format, self._schema = path, format, schema
+    def __init__(
+        self, path: Path, format: Format, schema: pa.Schema, results: Collection[str]
+    ) -> None:
+        self._path, self._format, self._schema, self._results = path, format, schema, results
         self._output = Output(path) if path != STREAM else None
         self._writer: Any = None
         self._behind: WriteBehind[pa.RecordBatch] | None = None
@@ -37,7 +39,7 @@ class Sink:
         try:
             with self._named():
                 self._file = self._open()
-                self._writer = self._format.create(self._file, self._schema)
+                self._writer = self._format.create(self._file, self._schema, self._results)
                 self._behind = WriteBehind(self._writer.write)
         except BaseException as error:
             self.__exit__(type(error), error, None)

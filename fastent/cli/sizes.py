@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+DEFAULT_MEMORY = 256 << 20
+"""Of ``--memory``."""
+
 
 def parse_memory(text: str) -> int:
     """Return the bytes that a size such as 256MiB, 1.5GB or 1e9 stands for."""

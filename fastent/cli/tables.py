@@ -62,7 +62,7 @@ class TableJob:
         with closing(opened):
             if len(parts := opened.parts(token)) > 1 and self.output and self._format:
                 # What the format has no place for is told before any work.
-                sink = Sink(self.output, self._format, opened.result_schema)
+                sink = Sink(self.output, self._format, *opened.written)
                 with contextlib.suppress(_EnoughError), sink:
                     raise _EnoughError
             return parts
@@ -74,7 +74,7 @@ class TableJob:
         opened = self._open()
         with ExitStack() as stack:
             stack.callback(opened.close)
-            sink = stack.enter_context(Sink(self.output, self._format, opened.result_schema))
+            sink = stack.enter_context(Sink(self.output, self._format, *opened.written))
             for part in parts:
                 with (
                     pa.OSFile(str(part.path_of(self.output))) as file,
@@ -99,7 +99,7 @@ class TableJob:
                 output, format = self.output, self._format
                 if part is not None:
                     output, format = part.path_of(output), FORMATS["arrows"]
-                sink = stack.enter_context(Sink(output, format, opened.result_schema))
+                sink = stack.enter_context(Sink(output, format, *opened.written))
             batches = stack.enter_context(read_ahead(opened.batches(part)))
             done = 0 if part is None else part.first_row
             for batch in _at_least_one(batches, opened.schema):
@@ -371,6 +371,12 @@ class _Opened:
             except (ValueError, TypeError) as error:
                 raise DataError(f"{self.path}: {with_options(error)}") from error
         return found
+
+    @property
+    def written(self) -> tuple[pa.Schema, list[str]]:
+        """The schema of the output, and which of its columns are results."""
+        names: list[str] = self.result_schema.names
+        return self.result_schema, names[len(self._kept) :]
 
     def joined(self, batch: pa.RecordBatch, found: Sequence[pa.RecordBatch]) -> pa.RecordBatch:
         """Return what is written of a batch: columns of the input first."""

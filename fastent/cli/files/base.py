@@ -12,14 +12,15 @@ from typing import IO, Protocol
 import pyarrow as pa
 
 from fastent.cli.errors import CommandError, DataError
+from fastent.cli.sizes import DEFAULT_MEMORY
 from fastent.cli.urls import is_remote
 
-DEFAULT_MEMORY = 256 << 20
 BLOCK_BYTES = 4 << 20
 """About how many bytes of rows make up a batch, where memory allows it."""
-COPIES = 16
+COPIES = 32
 """Batches take at most this part of the memory: about six are alive at a time (being read, waiting,
-scored, waiting, written), and decoding one takes two or three times its size."""
+scored, waiting, written), decoding one takes two or three times its size, and so does encoding;
+allocators keep as much again."""
 
 
 EVERY = slice(None)
@@ -67,7 +68,10 @@ class Reader(Protocol):
 
 
 class Writer(Protocol):
-    """A file that is being written."""
+    """A file that is being written.
+
+    It is made from an open file, the schema, and which of the columns are results.
+    """
 
     def write(self, batch: pa.RecordBatch) -> None:
         """Append rows."""

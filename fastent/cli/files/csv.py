@@ -215,7 +215,7 @@ def _explain(message: str) -> str:
 class Writer:
     """A CSV file with a line of names."""
 
-    def __init__(self, file: IO[bytes], schema: pa.Schema) -> None:
+    def __init__(self, file: IO[bytes], schema: pa.Schema, results: Collection[str] = ()) -> None:
         for field in schema:
             if pa.types.is_nested(field.type):
                 raise UseError(

@@ -170,7 +170,7 @@ class Writer:
 
     new = staticmethod(pa.ipc.new_file)
 
-    def __init__(self, file: IO[bytes], schema: pa.Schema) -> None:
+    def __init__(self, file: IO[bytes], schema: pa.Schema, results: Collection[str] = ()) -> None:
         self._writer = self.new(file, schema)
 
     def write(self, batch: pa.RecordBatch) -> None:

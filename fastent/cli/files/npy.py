@@ -220,7 +220,7 @@ class NpzReader(_ArraysReader):
 class _Spools:
     """Columns of results, each written to a nameless file until all are there."""
 
-    def __init__(self, file: IO[bytes], schema: pa.Schema) -> None:
+    def __init__(self, file: IO[bytes], schema: pa.Schema, results: Collection[str] = ()) -> None:
         self._file, self._schema = file, schema
         for field in schema:
             if not _plain(field.type):
@@ -287,13 +287,13 @@ class NpyTable(_Spools):
 
     kind = ".npy"
 
-    def __init__(self, file: IO[bytes], schema: pa.Schema) -> None:
+    def __init__(self, file: IO[bytes], schema: pa.Schema, results: Collection[str] = ()) -> None:
         if len(schema) != 1:
             raise UseError(
                 f"a .npy file holds one array, and there are {', '.join(schema.names)}: "
                 f"say --format npz"
             )
-        super().__init__(file, schema)
+        super().__init__(file, schema, results)
 
     def finish(self) -> None:
         """Write the array."""

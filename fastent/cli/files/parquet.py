@@ -140,24 +140,30 @@ def _first_numbers(header: bytes) -> list[int]:
 
 
 class Writer:
-    """A Parquet file, with check sums, in row groups of about the same size."""
+    """A Parquet file, with check sums, in row groups of about the same size.
 
-    def __init__(self, file: IO[bytes], schema: pa.Schema) -> None:
-        self._writer = pq.ParquetWriter(file, schema, write_page_checksum=True)
+    Hardly two results are the same number: to look for those takes twice the time of writing.
+    """
+
+    def __init__(self, file: IO[bytes], schema: pa.Schema, results: Collection[str] = ()) -> None:
+        self._writer = pq.ParquetWriter(
+            file, schema, write_page_checksum=True, use_dictionary=_others(schema, results)
+        )
         self._waiting: list[pa.RecordBatch] = []
-        self._bytes = 0.0
+        self._rows, self._bytes = 0, 0.0
 
     def write(self, batch: pa.RecordBatch) -> None:
         """Append rows; small batches wait until there are enough for a row group."""
         self._waiting.append(batch)
+        self._rows += batch.num_rows
         self._bytes += sum(map(_value_bytes, batch.columns))
-        if self._bytes >= ROW_GROUP_BYTES:
+        if self._rows >= ROW_GROUP_ROWS or self._bytes >= ROW_GROUP_BYTES:
             self._flush()
 
     def _flush(self) -> None:
         if self._waiting:
             table = pa.Table.from_batches(self._waiting)
-            self._waiting, self._bytes = [], 0.0
+            self._waiting, self._rows, self._bytes = [], 0, 0.0
             self._writer.write_table(table, row_group_size=max(1, table.num_rows))
 
     def finish(self) -> None:
@@ -170,6 +176,16 @@ class Writer:
         self._writer.is_open = False
 
 
+def _others(schema: pa.Schema, results: Collection[str]) -> list[str]:
+    """Return the paths of all columns but those of results."""
+    empty = pa.BufferOutputStream()
+    pq.ParquetWriter(empty, schema).close()
+    columns = pq.ParquetFile(empty.getvalue()).schema
+    paths = [columns.column(place).path for place in range(len(columns.names))]
+    return [path for path in paths if not any(f"{path}.".startswith(f"{n}.") for n in results)]
+
+
+ROW_GROUP_ROWS = 1 << 18
 ROW_GROUP_BYTES = 16 << 20
 
 
