@@ -10,8 +10,8 @@ from typing import Any, Generic, TypeVar
 
 Item = TypeVar("Item")
 
-DEPTH = 1
-"""How many items wait between two threads."""
+READ_DEPTH, WRITE_DEPTH = 2, 1
+"""How many items wait between two threads. Reading goes on while a row group is written."""
 _PATIENCE = 0.05
 _FAREWELL = 0.6
 """Seconds that a thread may take to end after an error or Ctrl-C."""
@@ -27,8 +27,8 @@ def is_stuck() -> bool:
 class _Worker:
     """A thread that can be told to stop."""
 
-    def __init__(self, work: Callable[[], None], name: str) -> None:
-        self.queue: Queue[Any] = Queue(DEPTH)
+    def __init__(self, work: Callable[[], None], name: str, depth: int) -> None:
+        self.queue: Queue[Any] = Queue(depth)
         self.stopped = threading.Event()
         self.error: BaseException | None = None
         self._work = work
@@ -101,7 +101,7 @@ def read_ahead(items: Iterable[Item]) -> Iterator[Iterator[Item]]:
         ready.wait()
         fill()
 
-    worker = _Worker(start, "reader")
+    worker = _Worker(start, "reader", READ_DEPTH)
     ready.set()
     try:
         yield taken()
@@ -115,7 +115,7 @@ class WriteBehind(Generic[Item]):
     def __init__(self, write: Callable[[Item], None]) -> None:
         self._write = write
         self._ready = threading.Event()
-        self._worker = _Worker(self._drain, "writer")
+        self._worker = _Worker(self._drain, "writer", WRITE_DEPTH)
         self._ready.set()
 
     def _drain(self) -> None:

@@ -18,9 +18,9 @@ from fastent.cli.urls import is_remote
 BLOCK_BYTES = 4 << 20
 """About how many bytes of rows make up a batch, where memory allows it."""
 COPIES = 32
-"""Batches take at most this part of the memory: about six are alive at a time (being read, waiting,
-scored, waiting, written), decoding one takes two or three times its size, and so does encoding;
-allocators keep as much again."""
+"""Batches take at most this part of the memory: about seven are alive at a time (being read, two
+waiting, scored, waiting, written), decoding one takes two or three times its size, and so does
+encoding; allocators keep as much again."""
 
 
 EVERY = slice(None)
