@@ -76,6 +76,7 @@ INLINE g64 g64_two_sum(g64 a, g64 b, g64 *residual) {
 }
 
 #if FE_FMA
+/* The same of floats. */
 typedef struct {
   g32 high, low;
 } pair32;

@@ -102,17 +102,22 @@ def test_accurate(name: str, family: str, dtype: Any, rng: np.random.Generator) 
         assert (got >= 0).all()
 
 
-def test_float32_made_in_double_is_nearly_always_the_nearest(rng: np.random.Generator) -> None:
-    """Of all draws, one in a thousand at most is not the exact result rounded once."""
+# Of float32 draws, the exact result rounded once: made in double, in float, as a sum of several.
+NEAREST = dict.fromkeys(("rel_entr", "xlog1py", "log_expit"), 0.999)
+NEAREST |= dict.fromkeys(("entr", "expit", "xlogy"), 0.96) | {"kl_div": 0.6}
+
+
+@pytest.mark.parametrize("name", DRAWS)
+def test_float32_is_mostly_the_nearest(name: str, rng: np.random.Generator) -> None:
+    """So many of all draws at least; with AVX2 or NEON entr has 99.4 %, kl_div 74 %."""
     rounded = total = 0
-    for name in ("rel_entr", "xlog1py", "log_expit"):  # the others, in float, have their bounds
-        for family in DRAWS[name]:
-            arrays = draw(name, family, rng, 300, np.float32)
-            true = exact(name, *arrays).astype(float)
-            with np.errstate(over="ignore", under="ignore"):
-                rounded += int((UFUNCS[name](*arrays) == true.astype(np.float32)).sum())
-            total += len(true)
-    assert rounded > 0.999 * total
+    for family in DRAWS[name]:
+        arrays = draw(name, family, rng, 300, np.float32)
+        true = exact(name, *arrays).astype(float)
+        with np.errstate(over="ignore", under="ignore"):
+            rounded += int((UFUNCS[name](*arrays) == true.astype(np.float32)).sum())
+        total += len(true)
+    assert rounded > NEAREST[name] * total
 
 
 @pytest.mark.usefixtures("isa")

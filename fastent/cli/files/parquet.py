@@ -187,6 +187,7 @@ def _others(schema: pa.Schema, results: Collection[str]) -> list[str]:
 
 ROW_GROUP_ROWS = 1 << 18
 ROW_GROUP_BYTES = 16 << 20
+"""Where a row group ends, so that it is written while more is read, not at the end of the file."""
 
 
 def _value_bytes(values: pa.Array) -> float:
