@@ -15,6 +15,11 @@ SHORT_MEASURES = (
     "bce_out",
     "surprisal_out",
     "bce_mean_hard",
+    "softmax_entropy",
+    "softmax_cross_entropy",
+    "softmax_cross_entropy_grad",
+    "softmax",
+    "score_logits",
 )
 
 
@@ -25,11 +30,11 @@ def short_calls(entries: int = 8, peers: bool = True) -> list[dict[str, Any]]:
     for name in SHORT_MEASURES:
         shown = name.removesuffix("_out")
         for dtype in ("float32", "float64"):
-            layout = "-" if "prob" in MEASURES[name].operands else str(entries)
-            case = Case(name, dtype, layout)
-            arrays = tuple(
-                array.reshape(-1) for array in case.data(entries * np.dtype(dtype).itemsize)
-            )
+            operands = MEASURES[name].operands
+            layout = "-" if "prob" in operands else str(entries)
+            arrays = Case(name, dtype, layout).data(entries * np.dtype(dtype).itemsize)
+            if "labels" not in operands:  # beside which it stays a row
+                arrays = tuple(array.reshape(-1) for array in arrays)
             rows.append({"measure": shown, "dtype": dtype, "given": "array"})
             rows[-1].update(_short(name, arrays, peers))
         lists = tuple(array.tolist() for array in arrays)

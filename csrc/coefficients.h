@@ -76,6 +76,14 @@ static const float FE_EXP_F32[5] = {
     0x1.6db3fc0000000p-10f,
 };
 
+/* (e^r - 1 - r)/r^2 for |r| <= log(2)/2; relative error of the fit 2^-23.3. */
+static const float FE_EXP_SUM_F32[4] = {
+    0x1.fffdc40000000p-2f,
+    0x1.55543c0000000p-3f,
+    0x1.573b280000000p-5f,
+    0x1.126b980000000p-7f,
+};
+
 /* (e^r - 1 - r)/r^2 for |r| <= log(2)/2; relative error of the fit 2^-64.0. */
 static const double FE_EXP_F64[11] = {
     0x1.0000000000000p-1,
@@ -89,6 +97,19 @@ static const double FE_EXP_F64[11] = {
     0x1.27e4bf293d562p-22,
     0x1.af6ccd10026d8p-26,
     0x1.1f9df6bb96984p-29,
+};
+
+/* (e^r - 1 - r)/r^2 for |r| <= log(2)/2; relative error of the fit 2^-51.6. */
+static const double FE_EXP_SUM_F64[9] = {
+    0x1.000000000000ep-1,
+    0x1.55555555505fap-3,
+    0x1.555555554ec92p-5,
+    0x1.1111112603f92p-7,
+    0x1.6c16c18a5895dp-10,
+    0x1.a0198c4d908c0p-13,
+    0x1.a019899deda1fp-16,
+    0x1.72ea2df99945cp-19,
+    0x1.28bc263de5ab0p-22,
 };
 
 /* the same, its error relative to itself; relative error of the fit 2^-28.5. */

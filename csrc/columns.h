@@ -108,20 +108,27 @@ INLINE void fe_rows_chunk_f64(const double *from, char *to, ptrdiff_t stride) {
 #undef R64_LOW
 #undef R64_HIGH
 
-/* The columns of `rows` rows, at most 16; where there are fewer the rest is ones. */
-#define DEFINE_COLUMNS(real, type, chunk)                                                 \
-  INLINE void fe_columns_##type(const real *from, size_t rows, size_t count, int overrun, \
-                                real *to) {                                               \
-    size_t j = 0;                                                                         \
-    if (rows < FE_LANES) {                                                                \
-      for (size_t i = 0; i < FE_LANES * count; i++) to[i] = 1;                            \
-    } else {                                                                              \
-      for (; j + (overrun ? 1 : chunk) <= count; j += chunk) {                            \
-        fe_columns_chunk_##type(from + j, count, to + FE_LANES * j, FE_LANES);            \
-      }                                                                                   \
-    }                                                                                     \
-    for (; j < count; j++)                                                                \
-      for (size_t r = 0; r < rows; r++) to[FE_LANES * j + r] = from[r * count + j];       \
+/* The columns of `rows` rows, at most 16; where there are fewer the rest is the first row's. */
+#define DEFINE_COLUMNS(real, type, chunk)                                                         \
+  INLINE void fe_columns_whole_##type(const real *from, size_t count, int overrun, real *to) {    \
+    size_t j = 0;                                                                                 \
+    for (; j + (overrun ? 1 : chunk) <= count; j += chunk)                                        \
+      fe_columns_chunk_##type(from + j, count, to + FE_LANES * j, FE_LANES);                      \
+    for (; j < count; j++)                                                                        \
+      for (size_t r = 0; r < FE_LANES; r++) to[FE_LANES * j + r] = from[r * count + j];           \
+  }                                                                                               \
+                                                                                                  \
+  OUTLINE void fe_columns_few_##type(const real *from, size_t rows, size_t count, real *to) {     \
+    real all[FE_LANES * FE_SHORT];                                                                \
+    memcpy(all, from, rows *count * sizeof(real));                                                \
+    for (size_t r = rows; r < FE_LANES; r++) memcpy(all + r * count, from, count * sizeof(real)); \
+    fe_columns_whole_##type(all, count, 0, to);                                                   \
+  }                                                                                               \
+                                                                                                  \
+  INLINE void fe_columns_##type(const real *from, size_t rows, size_t count, int overrun,         \
+                                real *to) {                                                       \
+    if (rows < FE_LANES) fe_columns_few_##type(from, rows, count, to);                            \
+    else fe_columns_whole_##type(from, count, overrun, to);                                       \
   }
 
 DEFINE_COLUMNS(float, f32, FE_CHUNK_F32)

@@ -61,7 +61,8 @@ INLINE divergence_sums NAME(divergence, masses)(const NAME(divergence, operands)
       const GROUP x = LOAD_UP_TO(of->a + i, left, of->a[i]);
       const GROUP y = LOAD_UP_TO(of->b + i, left, of->b[i]);
       GROUP scale, rest;
-      GROUP e = NAME(logits, exponential)(x, view->magic, s, tempered, 0, &scale, &rest);
+      GROUP e =
+          NAME(logits, exponential)(x, view->magic, s, tempered, NAME(logits, kept), &scale, &rest);
       e = G(mul)(e, scale);
       STORE(masses + i, e);
       if (left < FE_LANES) {

@@ -17,14 +17,16 @@
  * the first of its kind is left out.
  *
  * Two forms: where the smallest entry is near enough, every exponential is a normal number; else
- * what lies below the range counts as 0.
+ * what lies below the range counts as 0 (clamped).
  */
 
 #define ROW(part) NAME(MEASURE, part)
 #define LEAF FE_LOGITS_LEAF /* entries: 4 or 8 KiB */
-#define CHAIN 16   /* groups, or columns of short rows, that are summed before they go to double */
+#define CHAIN 16 /* groups, or columns of short rows, that are summed before they go to double */
+#define RUN (CHAIN * FE_LANES)
 #define AHEAD 4096 /* bytes behind an entry of the next leaf that are fetched */
 #define TARGETS (OPERANDS >= 2)
+#define PAIRED (EXACT && REAL == 64) /* a float's sum is exact enough as a double */
 #ifndef DISTANCES
 #define DISTANCES 0
 #endif
@@ -44,7 +46,8 @@
 enum { ROW(takes_columns) = OPERANDS < 3 };
 
 typedef struct {
-  g64 sum, low, distance, weight, count;
+  sum64 sum;
+  g64 distance, weight, count;
   GROUP largest, smallest; /* of the next leaf */
   GROUP target;            /* the smallest */
 } ROW(sums);
@@ -52,7 +55,8 @@ typedef struct {
 INLINE ROW(sums) ROW(no_sums)(void) {
   const g64 zero = g64_set(0);
   const GROUP infinity = G(set)((compute)__builtin_inf());
-  return (ROW(sums)){zero, zero, zero, zero, zero, G(sub)(G(set)(0), infinity), infinity, infinity};
+  const GROUP none = G(sub)(G(set)(0), infinity);
+  return (ROW(sums)){{zero, zero}, zero, zero, zero, none, infinity, infinity};
 }
 
 typedef struct {
@@ -64,26 +68,42 @@ INLINE ROW(chain) ROW(new_chain)(void) {
   return (ROW(chain)){zero, zero, zero, zero, zero};
 }
 
+/* An exponential is e + tail, times scale; of x, or the least that is in range. */
+typedef struct {
+  GROUP inside, e, tail, scale;
+} ROW(exponential);
+
+INLINE ROW(exponential)
+    ROW(exponential_of)(GROUP x, GROUP magic, GROUP lowest, const NAME(logits, shift) * s,
+                        const int tempered, const int clamped) {
+  const NAME(logits, use) use = EXACT  ? NAME(logits, exact)
+                                : KEPT ? NAME(logits, kept)
+                                       : NAME(logits, summed);
+  ROW(exponential) of;
+  of.inside = clamped ? G(max)(lowest, x) : x;
+  of.e = NAME(logits, exponential)(of.inside, magic, s, tempered, use, &of.scale, &of.tail);
+  if (clamped) of.scale = G(select)(G(less)(x, lowest), G(set)(0), of.scale);
+  return of;
+}
+
+INLINE void ROW(keep)(const ROW(exponential) * of, real *kept) {
+  STORE(kept, G(mul)(of->e, of->scale));
+  if (EXACT) STORE(kept + FE_LANES, G(mul)(of->tail, of->scale));
+}
+
 /* Adds a group of entries, of which some may be left out. */
 INLINE void ROW(term)(ROW(chain) * chain, GROUP x, GROUP t, GROUP largest, GROUP magic,
                       GROUP lowest, const NAME(logits, shift) * s, const int tempered,
                       const int clamped, const MASK *left_out, real *kept) {
-  const GROUP zero = G(set)(0), inside = clamped ? G(max)(lowest, x) : x;
-  GROUP scale, tail,
-      e = NAME(logits, exponential)(inside, magic, s, tempered, EXACT, &scale, &tail);
-  if (KEPT) {
-    if (clamped) scale = G(select)(G(less)(x, lowest), zero, scale);
-    STORE(kept, G(mul)(e, scale));
-    if (EXACT) STORE(kept + FE_LANES, G(mul)(tail, scale));
-    if (left_out) scale = G(select)(*left_out, zero, scale);
-  } else if (clamped) {
-    const MASK low = G(less)(x, lowest);
-    scale = G(select)(left_out ? M(or)(low, *left_out) : low, zero, scale);
-  }
+  const GROUP zero = G(set)(0);
+  const ROW(exponential) of = ROW(exponential_of)(x, magic, lowest, s, tempered, clamped);
+  const GROUP e = of.e, tail = of.tail;
+  if (KEPT) ROW(keep)(&of, kept);
+  const GROUP scale = left_out ? G(select)(*left_out, zero, of.scale) : of.scale;
   if (DISTANCES && !TARGETS) {
     const GROUP term = G(mul)(e, scale);
     chain->sum = G(add)(chain->sum, term);
-    chain->distance = G(fma)(term, G(sub)(largest, inside), chain->distance);
+    chain->distance = G(fma)(term, G(sub)(largest, of.inside), chain->distance);
   } else if (EXACT) { /* times a power of two: exact; added as sum.h adds terms */
     const GROUP term = G(mul)(e, scale), sum = G(add)(chain->sum, term);
     const GROUP residual = G(sub)(term, G(sub)(sum, chain->sum));
@@ -106,69 +126,71 @@ INLINE void ROW(term)(ROW(chain) * chain, GROUP x, GROUP t, GROUP largest, GROUP
   }
 }
 
-INLINE void ROW(flush)(ROW(sums) * sums, ROW(chain) * chain) {
+INLINE void ROW(flush)(ROW(sums) * sums, const ROW(chain) * chain) {
   const g64 sum = WIDEN(chain->sum);
-  if (EXACT) {
+  if (PAIRED) {
     g64 residual;
-    sums->sum = g64_two_sum(sums->sum, sum, &residual);
-    sums->low = g64_add(sums->low, g64_add(residual, WIDEN(chain->residual)));
+    sums->sum.sum = g64_two_sum(sums->sum.sum, sum, &residual);
+    sums->sum.residual = g64_add(sums->sum.residual, g64_add(residual, WIDEN(chain->residual)));
   } else {
-    sums->sum = g64_add(sums->sum, sum);
+    const g64 whole = EXACT ? g64_add(sum, WIDEN(chain->residual)) : sum;
+    sums->sum.sum = g64_add(sums->sum.sum, whole);
   }
   if (DISTANCES) sums->distance = g64_add(sums->distance, WIDEN(chain->distance));
   if (TARGETS) sums->weight = g64_add(sums->weight, WIDEN(chain->weight));
   if (MASKED) sums->count = g64_add(sums->count, WIDEN(chain->count));
-  *chain = ROW(new_chain)();
-}
-
-/* To what a state has. */
-INLINE void ROW(lift)(ROW(sums) * sums) {
-  const g64 lift = g64_set(LOGITS_LIFT);
-  sums->sum = g64_mul(sums->sum, lift);
-  sums->low = g64_mul(sums->low, lift);
-  if (!TARGETS) sums->distance = g64_mul(sums->distance, lift);
 }
 
 /* ---- the loop ---------------------------------------------------------------------------------
  */
 
-/* The terms of some groups, and the bounds of as many of the next leaf, `step` entries apart. */
-INLINE void ROW(groups)(const real *x, const real *t, real *kept, size_t groups,
-                        const fe_ahead *ahead, const real *next, size_t step,
-                        const NAME(logits, shift) * s, const int tempered, const int clamped,
-                        ROW(sums) * sums) {
+/* A run: at most CHAIN groups, and as many of the next leaf, `step` entries apart. */
+typedef struct {
+  const real *x, *t, *next;
+  real *kept;
+  size_t groups, step;
+  fe_ahead ahead[2];
+} ROW(run);
+
+/* Its terms, and the bounds of the groups of the next leaf. */
+INLINE void ROW(groups)(const ROW(run) * given, const NAME(logits, shift) * shift,
+                        const int tempered, const int clamped, ROW(sums) * sums) {
+  const ROW(run) copy = *given, *run = &copy; /* which what is kept cannot write over */
+  const NAME(logits, shift) same = *shift, *s = &same;
   const GROUP magic = G(set)(s->magic), lowest = G(set)(s->lowest);
   const GROUP largest = G(set)(s->largest);
+  const fe_ahead on_t = run->ahead[0], on_x = run->ahead[TARGETS];
   GROUP next_largest = sums->largest, next_smallest = sums->smallest, target = sums->target;
   ROW(chain) chain = ROW(new_chain)();
-  for (size_t done = 0; done < groups;) {
-    const size_t end = groups - done < CHAIN ? groups : done + CHAIN;
-    for (; done < end; done++) {
-      const size_t i = done * FE_LANES;
-      fe_fetch(ahead[TARGETS].next + (ptrdiff_t)i * ahead[TARGETS].size, FE_LANES * sizeof(real));
-      if (TARGETS) fe_fetch(ahead[0].next + (ptrdiff_t)i * ahead[0].size, FE_LANES * sizeof(real));
-      const GROUP other = LOAD(next + done * step), y = TARGETS ? LOAD(t + i) : other;
-      ROW(term)(&chain, LOAD(x + i), y, largest, magic, lowest, s, tempered, clamped, NULL,
-                kept + KEPT * i);
-      if (TARGETS) target = G(min)(y, target);
-      next_largest = G(max)(other, next_largest);
-      next_smallest = G(min)(other, next_smallest);
-    }
-    ROW(flush)(sums, &chain);
+  for (size_t group = 0; group < run->groups; group++) {
+    const size_t i = group * FE_LANES;
+    fe_fetch(on_x.next + (ptrdiff_t)i * on_x.size, FE_LANES * sizeof(real));
+    if (TARGETS) fe_fetch(on_t.next + (ptrdiff_t)i * on_t.size, FE_LANES * sizeof(real));
+    const GROUP other = LOAD(run->next + group * run->step), y = TARGETS ? LOAD(run->t + i) : other;
+    ROW(term)(&chain, LOAD(run->x + i), y, largest, magic, lowest, s, tempered, clamped, NULL,
+              run->kept + KEPT * i);
+    if (TARGETS) target = G(min)(y, target);
+    next_largest = G(max)(other, next_largest);
+    next_smallest = G(min)(other, next_smallest);
   }
+  ROW(flush)(sums, &chain);
   sums->largest = next_largest;
   sums->smallest = next_smallest;
   sums->target = target;
 }
 
-static void ROW(terms)(const real *x, const real *t, real *kept, size_t groups,
-                       const fe_ahead *ahead, const real *next, size_t step,
-                       const NAME(logits, shift) * s, int clamped, ROW(sums) * sums) {
+#if PAIRED /* of all registers these alone take more than there are */
+OUTLINE
+#else
+static
+#endif
+void ROW(terms)(const ROW(run) * run, const NAME(logits, shift) * s, int clamped,
+                ROW(sums) * sums) {
   const int tempered = s->rate < 1 || s->rate > 1;
-  if (tempered && clamped) ROW(groups)(x, t, kept, groups, ahead, next, step, s, 1, 1, sums);
-  else if (tempered) ROW(groups)(x, t, kept, groups, ahead, next, step, s, 1, 0, sums);
-  else if (clamped) ROW(groups)(x, t, kept, groups, ahead, next, step, s, 0, 1, sums);
-  else ROW(groups)(x, t, kept, groups, ahead, next, step, s, 0, 0, sums);
+  if (tempered && clamped) ROW(groups)(run, s, 1, 1, sums);
+  else if (tempered) ROW(groups)(run, s, 1, 0, sums);
+  else if (clamped) ROW(groups)(run, s, 0, 1, sums);
+  else ROW(groups)(run, s, 0, 0, sums);
 }
 
 /* ---- leaves -----------------------------------------------------------------------------------
@@ -196,57 +218,97 @@ INLINE ROW(bounds) ROW(bounds_of)(const ROW(leaf) * leaf, size_t from, const ROW
   }
   G(store)(high, largest);
   G(store)(low, smallest);
-  for (int step = FE_LANES / 2; step > 0; step /= 2)
-    for (int i = 0; i < step; i++) {
+  _Pragma("GCC unroll 4") for (int step = FE_LANES / 2; step > 0; step /= 2) {
+    _Pragma("GCC unroll 8") for (int i = 0; i < step; i++) {
       high[i] = high[i] > high[i + step] ? high[i] : high[i + step];
       low[i] = low[i] < low[i + step] ? low[i] : low[i + step];
     }
+  }
   return (ROW(bounds)){high[0], low[0]};
 }
 
-/* Groups from .. to of a leaf, and those of the next leaf, of which `both` are whole. */
-INLINE void ROW(piece)(const ROW(leaf) * leaf, size_t from, size_t to, const ROW(leaf) * next,
-                       const NAME(logits, shift) * s, int clamped, ROW(sums) * sums) {
-  const size_t both = next->count / FE_LANES;
-  while (from < to) {
-    const size_t end = from < both && both < to ? both : to, i = from * FE_LANES;
-    const real *other = from < both ? next->x + i : both > 0 ? next->x : leaf->x + i;
-    const fe_ahead ahead[2] = {
-        {leaf->ahead[0].next + (ptrdiff_t)i * leaf->ahead[0].size, leaf->ahead[0].size},
-        {leaf->ahead[1].next + (ptrdiff_t)i * leaf->ahead[1].size, leaf->ahead[1].size}};
-    ROW(terms)(leaf->x + i, leaf->t + i, leaf->kept + KEPT * i, end - from, ahead, other,
-               from < both ? FE_LANES : 0, s, clamped, sums);
-    from = end;
-  }
+/* Entries of a run as they are to be summed: one is left out, and groups are whole. */
+typedef struct {
+  real x[RUN], t[RUN];
+} ROW(patch);
+
+INLINE void ROW(patch_run)(ROW(patch) * patch, ROW(run) * run, size_t count, size_t excluded,
+                           real nothing) {
+  const size_t whole = (count + FE_LANES - 1) / FE_LANES * FE_LANES;
+  memcpy(patch->x, run->x, count * sizeof(real));
+  for (size_t i = count; i < whole; i++) patch->x[i] = nothing;
+  if (excluded < count) patch->x[excluded] = nothing;
+  run->x = patch->x;
+  if (!TARGETS) return;
+  memcpy(patch->t, run->t, count * sizeof(real));
+  for (size_t i = count; i < whole; i++) patch->t[i] = 0;
+  if (excluded < count) patch->t[excluded] = 0;
+  run->t = patch->t;
 }
 
-/* A group that is not whole, or of which an entry is left out. */
-INLINE void ROW(odd_group)(const ROW(leaf) * leaf, size_t group, size_t excluded,
-                           const ROW(leaf) * next, const NAME(logits, shift) * s,
-                           ROW(sums) * sums) {
-  real x[2 * FE_LANES], t[FE_LANES];
-  const size_t first = group * FE_LANES, left = leaf->count - first, both = next->count / FE_LANES;
-  STORE(x, LOAD_UP_TO(leaf->x + first, left, (real)-__builtin_inf()));
-  STORE(t, TARGETS ? LOAD_UP_TO(leaf->t + first, left, 0) : G(set)(0));
-  if (excluded - first < FE_LANES)
-    x[excluded - first] = (real)-__builtin_inf(), t[excluded - first] = 0;
-  const fe_ahead nowhere[2] = {{(const char *)x, 0}, {(const char *)x, 0}};
-  const real *other = group < both ? next->x + first : both > 0 ? next->x : x;
-  real *const kept = leaf->kept + KEPT * first;
-  ROW(terms)(x, t, kept, 1, nowhere, other, 0, s, 1, sums);
-  if (KEPT) { /* what is left out too */
-    ROW(sums) unused = ROW(no_sums)();
-    STORE(x, LOAD_UP_TO(leaf->x + first, left, (real)-__builtin_inf()));
-    ROW(terms)(x, t, kept, 1, nowhere, x, 0, s, 1, &unused);
+/* The terms of a leaf but `excluded`. Returns how many groups of the next leaf have been noted.
+ *
+ * In place of what is left out stands the least that a form takes: -inf where it is clamped, else
+ * what is as small as 2^-(bias + LOGITS_HEAD) beside the largest term, and nothing in any result.
+ */
+static size_t ROW(add_terms)(const ROW(leaf) * leaf, size_t excluded, const ROW(leaf) * next,
+                             const NAME(logits, shift) * s, int clamped, ROW(sums) * sums) {
+  const real nothing = clamped ? (real)-__builtin_inf() : (real)s->lowest;
+  const size_t both = next->count / FE_LANES;
+  size_t noted = 0;
+  ROW(patch) patch;
+  for (size_t first = 0; first < leaf->count; first += RUN) {
+    const size_t count = leaf->count - first < RUN ? leaf->count - first : RUN;
+    const size_t groups = (count + FE_LANES - 1) / FE_LANES, begin = first / FE_LANES;
+    ROW(run)
+    run = {leaf->x + first,
+           leaf->t + first,
+           leaf->x + first,
+           leaf->kept + KEPT * first,
+           groups,
+           FE_LANES,
+           {leaf->ahead[0], leaf->ahead[1]}};
+    run.ahead[0].next += (ptrdiff_t)first * run.ahead[0].size;
+    run.ahead[1].next += (ptrdiff_t)first * run.ahead[1].size;
+    if (excluded - first < count || count % FE_LANES != 0)
+      ROW(patch_run)(&patch, &run, count, excluded - first, nothing);
+    if (begin + groups <= both) run.next = next->x + first, noted = begin + groups;
+    else run.next = both > 0 ? next->x : run.x, run.step = 0;
+    ROW(terms)(&run, s, clamped, sums);
   }
+  return noted;
 }
 
 #include "logits_leaf.h"
 
+/* What was summed of a leaf, added to row r. */
+INLINE void ROW(collect)(const ROW(sums) * sums, const fe_state *state, size_t r) {
+  double *const *part = state->part, lift = LOGITS_LIFT;
+  if (PAIRED) sum64_collect(&sums->sum, part[FE_HIGH] + r, part[FE_LOW] + r);
+  else fe_add(part[FE_HIGH] + r, part[FE_LOW] + r, lift * g64_total(sums->sum.sum), 0);
+  if (DISTANCES) {
+    const double distance = g64_total(sums->distance);
+    fe_add(part[FE_DISTANCE_HIGH] + r, part[FE_DISTANCE_LOW] + r,
+           TARGETS ? distance : lift * distance, 0);
+  }
+  if (TARGETS)
+    fe_add(part[FE_WEIGHT_HIGH] + r, part[FE_WEIGHT_LOW] + r, g64_total(sums->weight), 0);
+  if (MASKED) part[FE_COUNT][r] += g64_total(sums->count);
+}
+
+/* The exponentials of the group in which an entry was left out, to be kept too. */
+INLINE void ROW(keep_all)(const ROW(leaf) * leaf, size_t excluded, const NAME(logits, shift) * s,
+                          int clamped) {
+  const size_t first = excluded / FE_LANES * FE_LANES, left = leaf->count - first;
+  const GROUP x = LOAD_UP_TO(leaf->x + first, left, (real)s->lowest);
+  const GROUP magic = G(set)(s->magic), lowest = G(set)(s->lowest);
+  const ROW(exponential) of = ROW(exponential_of)(x, magic, lowest, s, 1, clamped);
+  ROW(keep)(&of, leaf->kept + KEPT * first);
+}
+
 /* Adds a leaf to the state of row r, and finds the bounds of the next. */
 static unsigned ROW(add_leaf)(const ROW(leaf) * given, const ROW(leaf) * next, ROW(bounds) * bounds,
                               const logits_unit *unit, const fe_state *state, size_t r) {
-  const size_t groups = given->count / FE_LANES;
   double *largest = state->part[FE_LARGEST] + r;
   const double before = *largest;
   ROW(sums) sums = ROW(no_sums)();
@@ -281,28 +343,13 @@ static unsigned ROW(add_leaf)(const ROW(leaf) * given, const ROW(leaf) * next, R
       leaf.x = differences;
     }
     if (KEPT && !far) *leaf.exponent = (real)k;
-    const size_t odd = excluded / FE_LANES;
-    ROW(piece)(&leaf, 0, odd < groups ? odd : groups, next, &s, clamped, &sums);
-    if (excluded < leaf.count) ROW(odd_group)(&leaf, odd, excluded, next, &s, &sums);
-    ROW(piece)(&leaf, odd + 1, groups, next, &s, clamped, &sums);
-    if (groups * FE_LANES < leaf.count && !(odd == groups && excluded < leaf.count))
-      ROW(odd_group)(&leaf, groups, leaf.count, next, &s, &sums);
-    noted = next->count / FE_LANES < groups ? next->count / FE_LANES : groups;
-    ROW(lift)(&sums);
-    const sum64 sum = {sums.sum, sums.low};
-    sum64_collect(&sum, state->part[FE_HIGH] + r, state->part[FE_LOW] + r);
-    if (DISTANCES) {
-      const sum64 distance = {sums.distance, g64_set(0)};
-      sum64_collect(&distance, state->part[FE_DISTANCE_HIGH] + r, state->part[FE_DISTANCE_LOW] + r);
-    }
-    if (TARGETS) {
-      const sum64 weight = {sums.weight, g64_set(0)};
-      sum64_collect(&weight, state->part[FE_WEIGHT_HIGH] + r, state->part[FE_WEIGHT_LOW] + r);
-    }
-    if (MASKED) {
-      const sum64 count = {sums.count, g64_set(0)};
-      double rest = 0;
-      sum64_collect(&count, state->part[FE_COUNT] + r, &rest);
+    noted = ROW(add_terms)(&leaf, excluded, next, &s, clamped, &sums);
+    if (KEPT && excluded < leaf.count) ROW(keep_all)(&leaf, excluded, &s, clamped);
+    ROW(collect)(&sums, state, r);
+    if (MASKED && !clamped) { /* what was left out was counted */
+      const size_t groups = (leaf.count + FE_LANES - 1) / FE_LANES;
+      state->part[FE_COUNT][r] -= (double)(groups * FE_LANES - leaf.count);
+      if (excluded < leaf.count) state->part[FE_COUNT][r]--;
     }
   } else {
     ROW(nothing)(given, state, r);
@@ -352,6 +399,8 @@ static unsigned ROW(accumulate)(const fe_block *block, const fe_params *params,
 #undef ROW
 #undef LEAF
 #undef CHAIN
+#undef RUN
+#undef PAIRED
 #undef AHEAD
 #undef TARGETS
 #undef MEASURE

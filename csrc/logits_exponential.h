@@ -39,9 +39,7 @@ INLINE int NAME(logits, keeps)(const fe_block *block) {
 
 INLINE GROUP NAME(logits, narrow)(g64 x) {
 #if REAL == 32 && FE_FMA
-  float lanes[FE_LANES];
-  g64_store_float(lanes, x);
-  return g32_load(lanes);
+  return g32_from_g64(x);
 #else
   return x;
 #endif
@@ -67,10 +65,14 @@ INLINE GROUP NAME(logits, residual)(GROUP a, GROUP b) {
 #endif
 }
 
+/* What becomes of exponentials: they are added up, are results too, or are both, as pairs. */
+typedef enum { NAME(logits, summed), NAME(logits, kept), NAME(logits, exact) } NAME(logits, use);
+
 /* e^((x - s)/T) 2^LOGITS_HEAD = the result times *scale, to which *tail is to be added if exact. */
 INLINE GROUP NAME(logits, exponential)(GROUP x, GROUP magic, const NAME(logits, shift) * s,
-                                       const int tempered, const int exact, GROUP *scale,
-                                       GROUP *tail) {
+                                       const int tempered, const NAME(logits, use) use,
+                                       GROUP *scale, GROUP *tail) {
+  const int exact = use == NAME(logits, exact);
   const GROUP one = G(set)(1);
   const GROUP shifted = G(fma)(x, G(set)(s->inverse), magic), n = G(sub)(shifted, magic);
   const GROUP rate = G(set)(s->rate);
@@ -80,7 +82,9 @@ INLINE GROUP NAME(logits, exponential)(GROUP x, GROUP magic, const NAME(logits, 
   if (exact) rest = G(sub)(G(sub)(near, r), G(mul)(n, low));
   if (exact && tempered) rest = G(fma)(rest, rate, NAME(logits, residual)(r, rate));
   if (tempered) r = G(mul)(r, rate);
-  const GROUP q = G(polynomial)(r, LOGITS_EXP, LOGITS_EXP_COUNT);
+  const GROUP q = use == NAME(logits, summed)
+                      ? G(polynomial)(r, LOGITS_EXP_SUM, LOGITS_EXP_SUM_COUNT)
+                      : G(polynomial)(r, LOGITS_EXP, LOGITS_EXP_COUNT);
   if (exact) {
     const GROUP sum = G(add)(one, r), residual = G(sub)(r, G(sub)(sum, one));
     *tail = G(fma)(G(mul)(r, r), q, G(add)(residual, rest));

@@ -46,8 +46,8 @@ typedef struct {
 } ROW(lanes);
 
 INLINE void ROW(lane_terms)(const ROW(lanes) * rows, GROUP largest, GROUP magic, GROUP lowest,
-                            const NAME(logits, shift) * s, const int tempered, ROW(sums) * sums,
-                            GROUP *count) {
+                            const NAME(logits, shift) * s, const int tempered, const int clamped,
+                            ROW(sums) * sums, GROUP *count) {
   const GROUP zero = G(set)(0), one = G(set)(1);
   ROW(chain) chain = ROW(new_chain)();
   for (size_t j = 0; j < rows->n;) {
@@ -63,9 +63,10 @@ INLINE void ROW(lane_terms)(const ROW(lanes) * rows, GROUP largest, GROUP magic,
         chain.weight = G(add)(chain.weight, G(select)(first, t, zero));
       }
       ROW(term)(&chain, x, TARGETS ? G(select)(first, zero, t) : zero, largest, magic, lowest, s,
-                tempered, 1, &first, rows->kept + KEPT * FE_LANES * j);
+                tempered, clamped, &first, rows->kept + KEPT * FE_LANES * j);
     }
     ROW(flush)(sums, &chain);
+    chain = ROW(new_chain)();
   }
 }
 
@@ -91,11 +92,14 @@ INLINE void ROW(rank_lanes)(const ROW(lanes) * rows, GROUP largest, GROUP count,
 /* The states of sixteen rows. */
 static unsigned ROW(sixteen)(const ROW(lanes) * rows, const logits_unit *unit,
                              const fe_state *state, size_t r) {
-  GROUP largest = G(set)((compute)-__builtin_inf()), count = G(set)(0);
+  const GROUP infinity = G(set)((compute)__builtin_inf());
+  GROUP largest = G(sub)(G(set)(0), infinity), smallest = infinity, count = G(set)(0);
   for (size_t j = 0; j < rows->n; j++) {
     fe_fetch(rows->next_x + j * rows->next_x_step, FE_LANES * sizeof(real));
     if (TARGETS) fe_fetch(rows->next_t + j * rows->next_t_step, FE_LANES * sizeof(real));
-    largest = G(max)(LOAD(rows->x + j * rows->x_step), largest);
+    const GROUP x = LOAD(rows->x + j * rows->x_step);
+    largest = G(max)(x, largest);
+    smallest = G(min)(x, smallest);
   }
   const g64 m = WIDEN(largest);
   const m64 far = logits_far(m, unit);
@@ -104,9 +108,14 @@ static unsigned ROW(sixteen)(const ROW(lanes) * rows, const logits_unit *unit,
   const GROUP magic = NAME(logits, magic_of)(k);
   const GROUP lowest = NAME(logits, lowest_of)(k, unit);
   ROW(sums) sums = ROW(no_sums)();
-  if (s.rate < 1 || s.rate > 1) ROW(lane_terms)(rows, largest, magic, lowest, &s, 1, &sums, &count);
-  else ROW(lane_terms)(rows, largest, magic, lowest, &s, 0, &sums, &count);
-  ROW(lift)(&sums);
+  if (s.rate < 1 || s.rate > 1)
+    ROW(lane_terms)(rows, largest, magic, lowest, &s, 1, 1, &sums, &count);
+  else if (M(any)(G(less)(smallest, lowest)))
+    ROW(lane_terms)(rows, largest, magic, lowest, &s, 0, 1, &sums, &count);
+  else ROW(lane_terms)(rows, largest, magic, lowest, &s, 0, 0, &sums, &count);
+  const g64 lift = g64_set(LOGITS_LIFT);
+  sums.sum.sum = g64_mul(sums.sum.sum, lift);
+  if (!TARGETS) sums.distance = g64_mul(sums.distance, lift);
   if (RANKED) {
     ROW(rank_lanes)(rows, largest, count, state, r);
     sums.count = g64_load(state->part[FE_COUNT] + r);
@@ -115,14 +124,14 @@ static unsigned ROW(sixteen)(const ROW(lanes) * rows, const logits_unit *unit,
   if (m64_any(g64_less(zero, others))) {
     const pair64 first = logits_first(m, k, far, unit);
     const g64 number = g64_max(others, zero);
-    pair64 sum = {sums.sum, sums.low};
+    pair64 sum = {sums.sum.sum, sums.sum.residual};
     g64 residual;
     pair64_add(&sum, g64_two_product(number, first.high, &residual));
-    sums.low = g64_add(sum.low, g64_fma(number, first.low, residual));
-    sums.sum = sum.high;
+    sums.sum.residual = g64_add(sum.low, g64_fma(number, first.low, residual));
+    sums.sum.sum = sum.high;
   }
   const logits64 row = {
-      m, {sums.sum, sums.low}, {sums.distance, zero}, {sums.weight, zero}, sums.count};
+      m, {sums.sum.sum, sums.sum.residual}, {sums.distance, zero}, {sums.weight, zero}, sums.count};
   logits64_store(&row, state, r);
   if (!m64_any(far) && (!TARGETS || !M(any)(G(less)(sums.target, G(set)(0))))) return 0;
   unsigned status = 0;

@@ -98,13 +98,14 @@ INLINE void NAME(spread, again_as)(const NAME(spread, part) * of, const int temp
   const GROUP unit = G(set)(SPREAD_UNIT);
   const GROUP magic = G(set)(of->shift.magic), lowest = G(set)(of->shift.lowest);
   const GROUP m = G(set)(of->largest), share = G(set)(of->share);
-  const int exact = kind == NAME(spread, exact);
+  const NAME(logits, use) use =
+      kind == NAME(spread, exact) ? NAME(logits, exact) : NAME(logits, kept);
   for (size_t i = 0; i < of->n; i += FE_LANES) {
     const size_t left = of->n - i;
     const GROUP x = LOAD_UP_TO(of->x + i, left, 0);
     GROUP a = x, scale, tail, t = zero;
     if (far) a = G(select)(G(equal)(a, m), zero, G(sub)(a, m));
-    const GROUP e = NAME(logits, exponential)(G(max)(lowest, a), magic, &of->shift, tempered, exact,
+    const GROUP e = NAME(logits, exponential)(G(max)(lowest, a), magic, &of->shift, tempered, use,
                                               &scale, &tail);
     scale = G(select)(G(less)(a, lowest), zero, scale);
     const GROUP y =

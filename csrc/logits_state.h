@@ -21,6 +21,9 @@
  *
  * Sums of exponentials are multiplied by 2^500, to reach farther down; made in float they have
  * 2^LOGITS_HEAD = 2^60 at first, which reaches e^-128.
+ *
+ * LOGITS_EXP is for exponentials that are results themselves. LOGITS_EXP_SUM, shorter, is for those
+ * that are summed for a bound of 1e-6 or 1e-13: its own error is 1e-7 and 3e-16.
  */
 #undef LOGITS_HEAD
 #undef LOGITS_LIFT
@@ -28,6 +31,8 @@
 #undef LOGITS_MAGIC
 #undef LOGITS_EXP
 #undef LOGITS_EXP_COUNT
+#undef LOGITS_EXP_SUM
+#undef LOGITS_EXP_SUM_COUNT
 #define LOGITS_FAR 0x1p18 /* of k: integers up to there, times T log 2 to 32 bits, are exact */
 #if REAL == 32 && FE_FMA
 #define LOGITS_HEAD 60
@@ -36,6 +41,8 @@
 #define LOGITS_MAGIC 0x1.8p23
 #define LOGITS_EXP FE_EXP_F32
 #define LOGITS_EXP_COUNT 5
+#define LOGITS_EXP_SUM FE_EXP_SUM_F32
+#define LOGITS_EXP_SUM_COUNT 4
 #else
 #define LOGITS_HEAD 500
 #define LOGITS_LIFT 1.0
@@ -43,6 +50,8 @@
 #define LOGITS_MAGIC 0x1.8p52
 #define LOGITS_EXP FE_EXP_F64
 #define LOGITS_EXP_COUNT 11
+#define LOGITS_EXP_SUM FE_EXP_SUM_F64
+#define LOGITS_EXP_SUM_COUNT 9
 #endif
 
 #ifndef FE_LOGITS_STATE_H

@@ -134,7 +134,12 @@ def main() -> None:
         # z R / 2 is the error relative to 2 s, the leading term of the logarithm.
         fit, worst = remez(log_tail, lambda z: z / 2 + mp.mpf("1e-30"), mp.mpf(0), end, count)
         show(name, f"R(z) for z <= {float(end):.5f}", fit, worst, ctype)
-    for name, count, ctype in (("FE_EXP_F32", 5, "float"), ("FE_EXP_F64", 11, "double")):
+    for name, count, ctype in (
+        ("FE_EXP_F32", 5, "float"),
+        ("FE_EXP_SUM_F32", 4, "float"),
+        ("FE_EXP_F64", 11, "double"),
+        ("FE_EXP_SUM_F64", 9, "double"),
+    ):
         fit, worst = remez(exp_tail, lambda r: r**2 + mp.mpf("1e-30"), -half_ln2, half_ln2, count)
         show(name, "(e^r - 1 - r)/r^2 for |r| <= log(2)/2", fit, worst, ctype)
     fit, worst = remez(exp_tail, lambda r: 1 / exp_tail(r), -half_ln2, half_ln2, 6)

@@ -304,7 +304,16 @@ INLINE g64 g64_from_g32(g32 x) {
 }
 #endif
 
+#if FE_FMA
 /* Doubles rounded once to floats. */
+INLINE g32 g32_from_g64(g64 x) {
+  g32 narrow;
+  for (int i = 0; i < G32_REGISTERS; i++)
+    narrow.v[i] = V32_JOIN(V64_NARROW(x.v[2 * i]), V64_NARROW(x.v[2 * i + 1]));
+  return narrow;
+}
+#endif
+
 INLINE void g64_store_float(float *p, g64 g) {
   for (int i = 0; i < G64_REGISTERS; i++) ((half32 *)(void *)p)[i] = V64_NARROW(g.v[i]);
 }

@@ -199,6 +199,21 @@ INLINE sum_q64 sum64_quarter(const sum64 *s) {
   return (sum_q64){sum[0], rest[0]};
 }
 
+/* All lanes, by the same tree without residuals. */
+INLINE double g64_total(g64 x) {
+  double lanes[FE_LANES];
+  q64 sum[4];
+#if FE_BYTES == 32
+  (void)lanes;
+  for (int i = 0; i < 4; i++) sum[i] = (q64)x.v[i];
+#else
+  g64_store(lanes, x);
+  for (int i = 0; i < 4; i++) sum[i] = *(const q64_memory *)(const void *)(lanes + 4 * i);
+#endif
+  const q64 four = (sum[0] + sum[2]) + (sum[1] + sum[3]);
+  return (four[0] + four[2]) + (four[1] + four[3]);
+}
+
 /* Adds all lanes of s to (*high, *low). */
 HEAVY void sum64_collect(const sum64 *s, double *high, double *low) {
   const sum_q64 four = sum64_quarter(s);

@@ -62,6 +62,11 @@ def as_array(value: Any, name: str) -> Array:
     return array
 
 
+def from_list(value: Any, name: str) -> Any:
+    """Return a list as an array, and anything else as it is."""
+    return as_array(value, name) if type(value) is list else value
+
+
 def _reason(value: Any, error: Exception) -> str:
     """Return what a library says, which mostly tells what to do; PyTorch does not for these."""
     if getattr(value, "is_meta", False):

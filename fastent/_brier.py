@@ -20,6 +20,7 @@ from fastent._plan import (
     deliver,
     parameters,
     result_array,
+    to_last,
     weigh,
     weight_beside,
 )
@@ -181,7 +182,7 @@ def _of_labels(
             weight,
             return_weight=return_weight,
         )
-    rows = np.moveaxis(prob, position, -1)
+    rows = to_last(prob, position)
     check_labels(labels, rows.shape[-1], REASON, "target")
     dtype = kernel_dtype([prob])
     if check:

@@ -8,7 +8,8 @@ import numpy as np
 
 from fastent import _core
 from fastent._arrays import Array, as_array
-from fastent._fields import class_axis, fill_fields, lazy_fields, stack_fields
+from fastent._core import plain_rows
+from fastent._fields import class_axis, fill_fields, fill_plain, lazy_fields, stack_fields
 from fastent._labels import LOGITS_AXIS, check_label_shape, check_labels
 from fastent._lazy import is_lazy, lazy_operands
 from fastent._plan import Axis, parameters
@@ -182,6 +183,14 @@ def compare_logits(
     vector = parameters(COMPARE_LOGITS, base, temperature=temperature)
     dtypes = (None, None, None, None, BOOL)
     wanted = (target is not None, True, True, True, True)
+    chosen = keepdims or out is not None or ignore_index is not None
+    plain = type(axis) is int and axis == -1 and not chosen
+    if plain and plain_rows(logits_p, target) and plain_rows(logits_q):
+        pair = (logits_p, logits_q)
+        if logits_p.shape == logits_q.shape and logits_p.dtype == logits_q.dtype:
+            fields = fill_plain(COMPARE_LOGITS, pair, vector, dtypes, wanted, target)
+            change, divergence, entropy_p, entropy_q, same = fields
+            return LogitComparison(divergence, entropy_p, entropy_q, same, change)
     names: tuple[str, ...] = ("logits_p", "logits_q")
     if any(map(is_lazy, (logits_p, logits_q, target))):
         call = partial(_compare_block, axis, base, temperature, keepdims, ignore_index)

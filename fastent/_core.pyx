@@ -28,6 +28,7 @@ cnp.import_array()
 cnp.import_ufunc()
 
 include "_isas.pxi"
+include "_plain.pxi"
 include "_views.pxi"
 include "_blocks.pxi"
 include "_results.pxi"
@@ -81,17 +82,6 @@ cdef void divide(fe_params *params, double count) noexcept nogil:
 include "_ufuncs.pxi"
 
 # ---- the direct door --------------------------------------------------------------------------
-
-cdef inline bint plain(object array) noexcept:
-    """Whether this is a C-contiguous, aligned, native ndarray of float32 or float64."""
-    cdef int kind
-    if not cnp.PyArray_CheckExact(array):
-        return False
-    kind = cnp.PyArray_TYPE(<cnp.ndarray> array)
-    return ((kind == cnp.NPY_FLOAT or kind == cnp.NPY_DOUBLE)
-            and cnp.PyArray_IS_C_CONTIGUOUS(<cnp.ndarray> array)
-            and cnp.PyArray_ISBEHAVED_RO(<cnp.ndarray> array))
-
 
 @cython.final
 cdef class Measure:

@@ -72,6 +72,24 @@ def fill_fields(
     ]
 
 
+def fill_plain(
+    measure: Measure,
+    arrays: tuple[Array, ...],
+    vector: Array,
+    dtypes: Sequence[np.dtype[Any] | None],
+    wanted: Sequence[bool],
+    labels: Array | None,
+) -> list[Any]:
+    """Return what fill_fields does, of what _core.plain_rows() has looked at, without options."""
+    shape, dtype = arrays[0].shape[:-1], arrays[0].dtype
+    results = [
+        np.empty(shape, kind or dtype) if want else None
+        for kind, want in zip(dtypes, wanted, strict=True)
+    ]
+    measure.fields(arrays, 1, vector, tuple(results), dtype, labels)
+    return results if shape else [None if one is None else one[()] for one in results]
+
+
 def _contiguous(
     out: Array | None, shape: tuple[int, ...], dtype: np.dtype[Any], others: Sequence[Array]
 ) -> Array:

@@ -6,10 +6,12 @@ import numpy as np
 from numpy.lib.array_utils import normalize_axis_index
 
 from fastent import _core
-from fastent._arrays import Array, as_array, kernel_dtype
+from fastent._arrays import Array, as_array, from_list, kernel_dtype
+from fastent._core import plain_rows
 from fastent._labels import LOGITS_AXIS, check_class_weight, check_labels, row_weights
 from fastent._lazy import is_lazy
 from fastent._plan import (
+    PLAIN_REDUCTIONS,
     blocks,
     check_out,
     check_reduction,
@@ -17,6 +19,7 @@ from fastent._plan import (
     divisor_of,
     parameters,
     room_beside,
+    to_last,
     weigh,
     weight_beside,
     weights_of,
@@ -108,6 +111,16 @@ def softmax_cross_entropy_grad(
     0.6931471805599453 [[-0.25  0.25]
      [ 0.25 -0.25]]
     """
+    target, logits = from_list(target, "target"), from_list(logits, "logits")
+    if (
+        type(axis) is int
+        and axis == -1
+        and not label_smoothing
+        and out is weight is class_weight is ignore_index is None
+        and reduction in PLAIN_REDUCTIONS
+        and plain_rows(logits, target)
+    ):
+        return _plain(target, logits, base, temperature, reduction, value_and_grad)
     check_reduction(reduction, weight)
     if any(map(is_lazy, (target, logits, weight, class_weight))):
         raise TypeError(
@@ -121,7 +134,7 @@ def softmax_cross_entropy_grad(
     labelled = are_labels(true, scores, position)
     dtype = kernel_dtype([scores])
     check_out(out, scores.shape, dtype)
-    rows = np.moveaxis(scores, position, -1)
+    rows = to_last(scores, position)
     classes = rows.shape[-1]
     weights_of_classes = check_class_weight(class_weight, classes)
     measure = OF_TARGETS
@@ -137,7 +150,7 @@ def softmax_cross_entropy_grad(
     if weight is not None:
         weight = as_array(weight_beside(out, weight), "weight")
     result = room_beside(out, (scores, true), dtype)
-    turned = np.moveaxis(result, position, -1)
+    turned = to_last(result, position)
     losses = None
     if value_and_grad:
         losses = np.empty(rows.shape[:-1], dtype if reduction == "none" else np.float64)
@@ -167,6 +180,27 @@ def softmax_cross_entropy_grad(
     return _value(losses, each, divisor, reduction, dtype), gradient
 
 
+def _plain(
+    labels: Array,
+    logits: Array,
+    base: float | None,
+    temperature: float,
+    reduction: str,
+    value_and_grad: bool,
+) -> Any:
+    """Return the gradient of plain rows at their labels, after the loss if that is wanted."""
+    vector = parameters(OF_LABELS, base, None, False, temperature)
+    dtype, shape, losses = logits.dtype, labels.shape, None
+    divisor = divisor_of(reduction, None, shape)
+    gradient = np.empty_like(logits)
+    if value_and_grad:
+        losses = np.empty(shape, dtype if reduction == "none" else np.float64)
+    OF_LABELS.gradient((logits,), 1, vector, gradient, losses, labels, divisor=divisor)
+    if losses is None:
+        return gradient
+    return _value(losses, None, divisor, reduction, dtype), gradient
+
+
 def _value(
     losses: Array, each: Array | None, divisor: float, reduction: str, dtype: np.dtype[Any]
 ) -> Any:
@@ -193,7 +227,7 @@ def _rows_of_targets(target: Array, logits: Array, axis: int) -> Array:
             f"target has shape {target.shape} and logits has shape {logits.shape}: "
             f"their distributions (axis={axis}) differ in length"
         )
-    return np.moveaxis(spread, axis, -1)
+    return to_last(spread, axis)
 
 
 def _of_targets(

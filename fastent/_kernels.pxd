@@ -28,6 +28,7 @@ cdef extern from "fastent.h" nogil:
         FE_BLOCK_ROWS
         FE_RESULTS
         FE_PARTS
+        FE_SUM_PARTS
         FE_F32
         FE_F64
         FE_KIND_BOOL

@@ -18,6 +18,7 @@ from numpy.lib.array_utils import normalize_axis_index
 from fastent import _core
 from fastent._arrays import Array, as_array, check_integers, kernel_dtype
 from fastent._check import check_rows, check_unit
+from fastent._core import plain_rows
 from fastent._elements import map_elements
 from fastent._labels import (
     block_divisor,
@@ -29,11 +30,13 @@ from fastent._labels import (
 )
 from fastent._lazy import call_lazily, is_lazy, lazy_operands
 from fastent._plan import (
+    PLAIN_REDUCTIONS,
     Rows,
     check_out,
     check_reduction,
     deliver,
     parameters,
+    to_last,
     weigh,
     weight_beside,
     weights_of,
@@ -157,6 +160,17 @@ def log_loss(
     check_reduction(reduction, weight, keepdims, return_weight)
     settings = (label_smoothing, ignore_index, reduction, keepdims, check, return_weight)
     options = Options(axis, base, log_floor, class_weight, *settings)
+    if (
+        type(axis) is int
+        and axis == -1
+        and options.plain
+        and not (keepdims or check or return_weight)
+        and out is weight is None
+        and reduction in PLAIN_REDUCTIONS
+        and plain_rows(prob, labels)
+        and prob.ndim > 1
+    ):
+        return _plain_losses(labels, prob, options)
     if any(map(is_lazy, (labels, prob, weight))):
         return _losses_lazily(labels, prob, options, out, weight)
     return _losses(labels, prob, options, out, weight)
@@ -175,6 +189,21 @@ def _losses(labels: Any, prob: Any, options: Options, out: Array | None, weight:
         return result
     weights = check_class_weight(options.class_weight, 2 if of_two else array.shape[options.axis])
     return result, np.float64(mean_divisor(indices, None, weights, options.ignore_index, "mean"))
+
+
+def _plain_losses(labels: Array, prob: Array, options: Options) -> Any:
+    """Return what _losses_of_rows does, of what _core.plain_rows() has looked at."""
+    vector = options.parameters(SURPRISAL)
+    if options.reduction == "none":
+        losses = np.empty(labels.shape, prob.dtype)
+        status = SURPRISAL.picked(prob, labels, vector, losses)
+    else:
+        losses, status = SURPRISAL.reduced(
+            (prob,), 1, vector, prob.dtype, options.reduction, None, labels
+        )
+    if status:
+        _core.report_invalid("log_loss")
+    return losses[()]
 
 
 def _losses_of_two(
@@ -217,7 +246,7 @@ def _losses_of_rows(
 ) -> Any:
     """Return log losses of rows of class probabilities."""
     position = normalize_axis_index(options.axis, prob.ndim)
-    rows = np.moveaxis(prob, position, -1)
+    rows = to_last(prob, position)
     classes = rows.shape[-1]
     if labels.shape != rows.shape[:-1]:
         raise ValueError(

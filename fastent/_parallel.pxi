@@ -9,7 +9,7 @@ d. Between two tasks the calling thread looks, every so often, whether a signal 
 """
 
 from fastent._kernels cimport (
-    FE_SLOTS, fe_enter, fe_leave, fe_mode, fe_parallel, fe_scratch_peak, fe_state_at,
+    FE_SLOTS, FE_SUM_PARTS, fe_enter, fe_leave, fe_mode, fe_parallel, fe_scratch_peak, fe_state_at,
 )
 
 cdef enum:
@@ -94,6 +94,7 @@ cdef struct Job:
     Py_ssize_t share  # rows, elements or segments a task; of ragged rows: entries
     Py_ssize_t limit  # entries from which a ragged row is cut
     int status[TASKS]
+    int team  # the most threads, and so slots
     Slot slots[FE_SLOTS]
     double *doubles  # NULL, or where results are put as doubles
     # segments, a task each: of one row, or of results
@@ -139,9 +140,10 @@ cdef void start_job(Job *job, const fe_measure *table, const fe_measure *measure
     job.work = work
     job.params = params
     job.doubles = doubles
-    memset(job.slots, 0, sizeof(job.slots))
-    memset(job.parts, 0, sizeof(job.parts))
-    memset(job.weight_parts, 0, sizeof(job.weight_parts))
+    job.team = min(threads, <int> FE_SLOTS)
+    memset(job.slots, 0, job.team * sizeof(Slot))  # the whole of it would cost microseconds
+    memset(job.parts, 0, max(measure.parts, <int> FE_SUM_PARTS) * sizeof(job.parts[0]))
+    memset(job.weight_parts, 0, FE_SUM_PARTS * sizeof(job.weight_parts[0]))
     for k in range(FE_PARTS):
         job.states.part[k] = job.parts[k]
         job.weight_states.part[k] = job.weight_parts[k]
@@ -150,7 +152,7 @@ cdef void start_job(Job *job, const fe_measure *table, const fe_measure *measure
 cdef void end_job(Job *job) noexcept nogil:
     """Give back what the threads kept."""
     cdef int i
-    for i in range(FE_SLOTS):
+    for i in range(job.team):
         close_scratch(&job.slots[i].scratch)
         fe_release(job.slots[i].values, FE_SEGMENT * sizeof(double))
         fe_release(job.slots[i].weights, FE_SEGMENT * sizeof(double))
@@ -164,7 +166,7 @@ cdef int run_tasks(void (*task)(void *, size_t, size_t) noexcept nogil, Job *job
     """Work on all items, `share` a task; return the joined status."""
     cdef Py_ssize_t tasks = (items + job.share - 1) // job.share, i
     cdef int status = 0
-    if fe_parallel(task, job, tasks, threads, interrupted) != 0:
+    if fe_parallel(task, job, tasks, job.team, interrupted) != 0:
         return STOPPED
     for i in range(tasks):
         if job.status[i] < 0:

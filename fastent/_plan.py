@@ -20,6 +20,7 @@ Axis = int | tuple[int, ...] | None
 Index = tuple[int | slice, ...]
 
 REDUCTIONS = ("none", "mean", "sum", "weighted_mean")
+PLAIN_REDUCTIONS = ("none", "mean", "sum")  # which need no weight
 
 # 1/log(base) to twice the precision of a double, for the bases that people use.
 INVERSE_LOGS = {
@@ -168,6 +169,16 @@ def axes_of(axis: Axis, dimensions: int) -> tuple[int, ...]:
         return tuple(sorted(normalize_axis_tuple(axis, dimensions)))
     except TypeError:
         raise TypeError(f"axis must be an int, a tuple of ints or None, not {axis!r}") from None
+
+
+def to_last(array: Array, axis: int) -> Array:
+    """Return the array with this axis last: itself if it is, which costs nothing."""
+    return array if axis in (-1, array.ndim - 1) else np.moveaxis(array, axis, -1)
+
+
+def from_last(array: Array, axis: int) -> Array:
+    """Return the array with its last axis there."""
+    return array if axis in (-1, array.ndim - 1) else np.moveaxis(array, -1, axis)
 
 
 class Rows:

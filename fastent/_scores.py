@@ -6,8 +6,9 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from fastent import _core
-from fastent._arrays import Array, as_array
-from fastent._fields import class_axis, fill_fields, lazy_fields, stack_fields
+from fastent._arrays import Array, as_array, from_list
+from fastent._core import plain_rows
+from fastent._fields import class_axis, fill_fields, fill_plain, lazy_fields, stack_fields
 from fastent._labels import LOGITS_AXIS, check_label_shape, check_labels
 from fastent._lazy import is_lazy
 from fastent._plan import parameters
@@ -97,9 +98,16 @@ def score_logits(
     >>> print(scores.prediction, scores.rank)
     [0 0] [0 1]
     """
+    target, logits = from_list(target, "target"), from_list(logits, "logits")
     vector = parameters(SCORE_LOGITS, base, temperature=temperature)
     dtypes = (None, None, None, None, INT64, INT64)
-    wanted = tuple(target is not None or 0 < i < 5 for i in range(6))
+    labelled = target is not None
+    wanted = (labelled, True, True, True, True, labelled)
+    chosen = keepdims or out is not None or ignore_index is not None
+    plain = type(axis) is int and axis == -1 and not chosen
+    if plain and plain_rows(logits, target):
+        results = fill_plain(SCORE_LOGITS, (logits,), vector, dtypes, wanted, target)
+        return LogitScores(*results)
     if is_lazy(logits) or is_lazy(target):
         call = partial(_score_block, axis, base, temperature, keepdims, ignore_index)
         operands = (logits,) if target is None else (target, logits)

@@ -31,6 +31,7 @@ from fastent._plan import (
     deliver,
     parameters,
     result_array,
+    to_last,
     weigh,
     weight_beside,
 )
@@ -56,13 +57,25 @@ class Options:
     return_weight: bool
 
 
+def plain_losses(
+    labels: Array, logits: Array, base: float | None, temperature: float, reduction: str
+) -> Any:
+    """Return what label_losses does, of what _core.plain_rows() has looked at, without options."""
+    vector = parameters(OF_LABELS, base, None, False, temperature)
+    if reduction != "none":
+        return OF_LABELS.reduced((logits,), 1, vector, logits.dtype, reduction, None, labels)[0]
+    losses = np.empty(labels.shape, logits.dtype)
+    OF_LABELS.rows((logits,), 1, vector, losses, labels)
+    return losses[()]
+
+
 def label_losses(
     labels: Any, logits: Any, position: int, options: Options, weight: Any, out: Array | None
 ) -> Any:
     """Return the loss of each row of logits, whose classes lie along `position`, or a reduction."""
     if any(map(is_lazy, (labels, logits, weight))):
         return _label_losses_lazily(labels, logits, position, options, weight, out)
-    rows = np.moveaxis(logits, position, -1)
+    rows = to_last(logits, position)
     classes = rows.shape[-1]
     ignore_index, reduction = options.ignore_index, options.reduction
     check_labels(labels, classes, LOGITS_AXIS, "target", ignore_index)

@@ -11,7 +11,7 @@ from fastent._arrays import FLOAT64, Array, as_array, kernel_dtype
 from fastent._fields import class_axis
 from fastent._labels import LOGITS_AXIS, check_label_dtype, check_labels
 from fastent._lazy import columns_lazily, is_lazy, lazy_operands
-from fastent._plan import parameters
+from fastent._plan import from_last, parameters, to_last
 
 TOP_LOG_PROBS = _core.measures["top_log_probs"]
 
@@ -88,7 +88,7 @@ def top_log_probs(
         return _top_lazily(logits, indices_or_k, axis, base, temperature)
     array = as_array(logits, "logits")
     place = class_axis(array, axis) - array.ndim
-    rows = np.moveaxis(array, place, -1)
+    rows = to_last(array, place)
     dtype = kernel_dtype([array])
     chosen = np.ndim(indices_or_k) > 0
     if chosen:
@@ -108,9 +108,7 @@ def top_log_probs(
         log_probs=log_probs,
         chosen_places=chosen,
     )
-    return TopLogProbs(
-        np.moveaxis(places, -1, place), np.moveaxis(log_probs, -1, place), entropy[()]
-    )
+    return TopLogProbs(from_last(places, place), from_last(log_probs, place), entropy[()])
 
 
 def _count(wanted: Any, classes: int) -> int:
@@ -134,7 +132,7 @@ def _choose(rows: Array, given: Any, place: int) -> tuple[Array, Array]:
     _check_places(places, place)
     check_labels(places, rows.shape[-1], LOGITS_AXIS, "indices_or_k")
     if places.ndim > 1:
-        places = np.moveaxis(places, place, -1)
+        places = to_last(places, place)
     try:
         outer = np.broadcast_shapes(rows.shape[:-1], places.shape[:-1])
     except ValueError:
@@ -185,6 +183,6 @@ def _top_block(
     """Return what there is to say of a block of a Dask array, side by side along the last axis."""
     wanted = operands[1] if len(operands) > 1 else count
     top = top_log_probs(operands[0], wanted, axis=place, base=base, temperature=temperature)
-    indices, log_probs = (np.moveaxis(part, place, -1) for part in top[:2])
+    indices, log_probs = (to_last(part, place) for part in top[:2])
     parts = [indices, log_probs, np.asarray(top.entropy)[..., None]]
     return np.concatenate(parts, axis=-1, dtype=FLOAT64)

@@ -79,8 +79,8 @@ INLINE NAME(gradient, label)
   const g64 y = g64_div(g64_sub(x, m), g64_set(params->temperature)), least = g64_set(-700);
   const g64 near = g64_exp_normal(g64_max(y, least)); /* inf - inf and no label too: unused */
   const g64 e = g64_select(first, one, g64_select(g64_less(y, least), g64_set(0), near));
-  const g64 p = g64_div(e, total);
-  return (NAME(gradient, label)){p, g64_select(first, g64_div(end->sum, total), g64_sub(one, p))};
+  const g64 part = g64_div(g64_select(first, end->sum, e), total);
+  return (NAME(gradient, label)){g64_div(e, total), g64_select(first, part, g64_sub(one, part))};
 }
 
 static void NAME(softmax_cross_entropy_grad, finish)(const fe_state *state, size_t rows,

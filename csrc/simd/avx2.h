@@ -24,6 +24,7 @@
 #define V64_NARROW(a) ((half32)_mm256_cvtpd_ps((__m256d)(a)))
 #define V32_LOW(a) ((half32)_mm256_castps256_ps128((__m256)(a)))
 #define V32_HIGH(a) ((half32)_mm256_extractf128_ps((__m256)(a), 1))
+#define V32_JOIN(low, high) ((v32)_mm256_set_m128((__m128)(high), (__m128)(low)))
 #define V32_LOAD_HALVES(p) ((v32)_mm256_cvtph_ps(_mm_loadu_si128((const void *)(p))))
 
 /* Lanes i .. of p where the mask from memory is set, else pad. */

@@ -29,6 +29,8 @@ typedef __mmask16 k32;
 
 #define V64_WIDEN(half) ((v64)_mm512_cvtps_pd((__m256)(half)))
 #define V64_NARROW(a) ((half32)_mm512_cvtpd_ps((__m512d)(a)))
+#define V32_JOIN(low, high) \
+  ((v32)_mm512_insertf32x8(_mm512_castps256_ps512((__m256)(low)), (__m256)(high), 1))
 #define V32_LOW(a) ((half32)_mm512_castps512_ps256((__m512)(a)))
 #define V32_HIGH(a) ((half32)_mm512_extractf32x8_ps((__m512)(a), 1))
 #define V32_LOAD_HALVES(p) ((v32)_mm512_cvtph_ps(_mm256_loadu_si256((const void *)(p))))

@@ -87,6 +87,8 @@ DEFINE_PAIRS(v32, k32, float, int32_t, __m256, ps)
 #define V32_LOW(a) __builtin_shufflevector(a, a, 0, 1, 2, 3, 4, 5, 6, 7)
 #define V32_HIGH(a) __builtin_shufflevector(a, a, 8, 9, 10, 11, 12, 13, 14, 15)
 
+#define V32_JOIN(low, high) v32_join((__m256)(low), (__m256)(high))
+
 INLINE v32 v32_load_halves(const char *p) {
   return v32_join(_mm256_cvtph_ps(_mm_loadu_si128((const void *)p)),
                   _mm256_cvtph_ps(_mm_loadu_si128((const void *)(p + 16))));

@@ -25,6 +25,7 @@
 
 #define V64_WIDEN(half) ((v64)vcvt_f64_f32((float32x2_t)(half)))
 #define V64_NARROW(a) ((half32)vcvt_f32_f64((float64x2_t)(a)))
+#define V32_JOIN(low, high) ((v32)vcombine_f32((float32x2_t)(low), (float32x2_t)(high)))
 #define V32_LOW(a) ((half32)vget_low_f32((float32x4_t)(a)))
 #define V32_HIGH(a) ((half32)vget_high_f32((float32x4_t)(a)))
 
