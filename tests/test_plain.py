@@ -109,6 +109,6 @@ def test_what_is_not_plain() -> None:
     assert not plain_rows(np.ones((3, 0)))
     assert not plain_rows(np.ma.masked_array(rows))
     wrongs: list[Any] = [labels[:2], labels[:, None], labels > 0, labels.tolist(), 0]
-    wrongs += [labels + 4, labels - 1, *map(labels.astype, (float, np.uint64, ">i8"))]
-    for wrong in wrongs:
+    wrongs += [labels + 4, labels - 1, labels.astype(float), labels.astype(np.uint64)]
+    for wrong in [*wrongs, labels.astype(">i8")]:
         assert not plain_rows(rows, wrong)
