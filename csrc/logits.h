@@ -227,24 +227,7 @@ INLINE ROW(bounds) ROW(bounds_of)(const ROW(leaf) * leaf, size_t from, const ROW
   return (ROW(bounds)){high[0], low[0]};
 }
 
-/* Entries of a run as they are to be summed: one is left out, and groups are whole. */
-typedef struct {
-  real x[RUN], t[RUN];
-} ROW(patch);
-
-INLINE void ROW(patch_run)(ROW(patch) * patch, ROW(run) * run, size_t count, size_t excluded,
-                           real nothing) {
-  const size_t whole = (count + FE_LANES - 1) / FE_LANES * FE_LANES;
-  memcpy(patch->x, run->x, count * sizeof(real));
-  for (size_t i = count; i < whole; i++) patch->x[i] = nothing;
-  if (excluded < count) patch->x[excluded] = nothing;
-  run->x = patch->x;
-  if (!TARGETS) return;
-  memcpy(patch->t, run->t, count * sizeof(real));
-  for (size_t i = count; i < whole; i++) patch->t[i] = 0;
-  if (excluded < count) patch->t[excluded] = 0;
-  run->t = patch->t;
-}
+#include "logits_leaf.h"
 
 /* The terms of a leaf but `excluded`. Returns how many groups of the next leaf have been noted.
  *
@@ -279,8 +262,6 @@ static size_t ROW(add_terms)(const ROW(leaf) * leaf, size_t excluded, const ROW(
   return noted;
 }
 
-#include "logits_leaf.h"
-
 /* What was summed of a leaf, added to row r. */
 INLINE void ROW(collect)(const ROW(sums) * sums, const fe_state *state, size_t r) {
   double *const *part = state->part, lift = LOGITS_LIFT;
@@ -297,8 +278,8 @@ INLINE void ROW(collect)(const ROW(sums) * sums, const fe_state *state, size_t r
 }
 
 /* The exponentials of the group in which an entry was left out, to be kept too. */
-INLINE void ROW(keep_all)(const ROW(leaf) * leaf, size_t excluded, const NAME(logits, shift) * s,
-                          int clamped) {
+INLINE void ROW(keep_excluded)(const ROW(leaf) * leaf, size_t excluded,
+                               const NAME(logits, shift) * s, int clamped) {
   const size_t first = excluded / FE_LANES * FE_LANES, left = leaf->count - first;
   const GROUP x = LOAD_UP_TO(leaf->x + first, left, (real)s->lowest);
   const GROUP magic = G(set)(s->magic), lowest = G(set)(s->lowest);
@@ -344,7 +325,7 @@ static unsigned ROW(add_leaf)(const ROW(leaf) * given, const ROW(leaf) * next, R
     }
     if (KEPT && !far) *leaf.exponent = (real)k;
     noted = ROW(add_terms)(&leaf, excluded, next, &s, clamped, &sums);
-    if (KEPT && excluded < leaf.count) ROW(keep_all)(&leaf, excluded, &s, clamped);
+    if (KEPT && excluded < leaf.count) ROW(keep_excluded)(&leaf, excluded, &s, clamped);
     ROW(collect)(&sums, state, r);
     if (MASKED && !clamped) { /* what was left out was counted */
       const size_t groups = (leaf.count + FE_LANES - 1) / FE_LANES;

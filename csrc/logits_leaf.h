@@ -5,6 +5,25 @@
  * row of many leaves, few raise the maximum, and few hold an entry above a likely label's.
  */
 
+/* Entries of a run as they are to be summed: one is left out, and groups are whole. */
+typedef struct {
+  real x[RUN], t[RUN];
+} ROW(patch);
+
+INLINE void ROW(patch_run)(ROW(patch) * patch, ROW(run) * run, size_t count, size_t excluded,
+                           real nothing) {
+  const size_t whole = (count + FE_LANES - 1) / FE_LANES * FE_LANES;
+  memcpy(patch->x, run->x, count * sizeof(real));
+  for (size_t i = count; i < whole; i++) patch->x[i] = nothing;
+  if (excluded < count) patch->x[excluded] = nothing;
+  run->x = patch->x;
+  if (!TARGETS) return;
+  memcpy(patch->t, run->t, count * sizeof(real));
+  for (size_t i = count; i < whole; i++) patch->t[i] = 0;
+  if (excluded < count) patch->t[excluded] = 0;
+  run->t = patch->t;
+}
+
 /* Where the first entry is that equals the largest. */
 INLINE size_t ROW(place_of)(const ROW(leaf) * leaf, compute largest) {
   const GROUP wanted = G(set)(largest);

@@ -304,8 +304,8 @@ INLINE g64 g64_from_g32(g32 x) {
 }
 #endif
 
-#if FE_FMA
 /* Doubles rounded once to floats. */
+#if FE_FMA
 INLINE g32 g32_from_g64(g64 x) {
   g32 narrow;
   for (int i = 0; i < G32_REGISTERS; i++)

@@ -12,7 +12,7 @@ from fastent._core import plain_rows
 from fastent._fields import class_axis, fill_fields, fill_plain, lazy_fields, stack_fields
 from fastent._labels import LOGITS_AXIS, check_label_shape, check_labels
 from fastent._lazy import is_lazy, lazy_operands
-from fastent._plan import Axis, parameters
+from fastent._plan import Axis, is_plain, parameters
 from fastent._rows import reduce_rows
 
 SOFTMAX_KL_DIVERGENCE = _core.measures["softmax_kl_divergence"]
@@ -183,8 +183,7 @@ def compare_logits(
     vector = parameters(COMPARE_LOGITS, base, temperature=temperature)
     dtypes = (None, None, None, None, BOOL)
     wanted = (target is not None, True, True, True, True)
-    chosen = keepdims or out is not None or ignore_index is not None
-    plain = type(axis) is int and axis == -1 and not chosen
+    plain = is_plain(axis, "none", keepdims, out, ignore_index)
     if plain and plain_rows(logits_p, target) and plain_rows(logits_q):
         pair = (logits_p, logits_q)
         if logits_p.shape == logits_q.shape and logits_p.dtype == logits_q.dtype:

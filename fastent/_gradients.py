@@ -11,12 +11,12 @@ from fastent._core import plain_rows
 from fastent._labels import LOGITS_AXIS, check_class_weight, check_labels, row_weights
 from fastent._lazy import is_lazy
 from fastent._plan import (
-    PLAIN_REDUCTIONS,
     blocks,
     check_out,
     check_reduction,
     deliver,
     divisor_of,
+    is_plain,
     parameters,
     room_beside,
     to_last,
@@ -112,14 +112,8 @@ def softmax_cross_entropy_grad(
      [ 0.25 -0.25]]
     """
     target, logits = from_list(target, "target"), from_list(logits, "logits")
-    if (
-        type(axis) is int
-        and axis == -1
-        and not label_smoothing
-        and out is weight is class_weight is ignore_index is None
-        and reduction in PLAIN_REDUCTIONS
-        and plain_rows(logits, target)
-    ):
+    given = (out, weight, class_weight, label_smoothing, ignore_index)
+    if is_plain(axis, reduction, *given) and plain_rows(logits, target):
         return _plain(target, logits, base, temperature, reduction, value_and_grad)
     check_reduction(reduction, weight)
     if any(map(is_lazy, (target, logits, weight, class_weight))):

@@ -29,8 +29,9 @@ cdef bint all_below(const Label *labels, Py_ssize_t count, Py_ssize_t classes) n
 cdef bint plain_labels(cnp.ndarray array, object labels) noexcept:
     """Whether these are plain integers, an index of a class for each row of the array."""
     cdef cnp.ndarray indices
-    cdef Py_ssize_t classes = cnp.PyArray_DIM(array, cnp.PyArray_NDIM(array) - 1)
-    cdef int axis
+    cdef Py_ssize_t classes = cnp.PyArray_DIM(array, cnp.PyArray_NDIM(array) - 1), count
+    cdef const void *data
+    cdef int axis, size
     if not cnp.PyArray_CheckExact(labels):
         return False
     indices = labels
@@ -41,10 +42,12 @@ cdef bint plain_labels(cnp.ndarray array, object labels) noexcept:
     for axis in range(cnp.PyArray_NDIM(indices)):
         if cnp.PyArray_DIM(indices, axis) != cnp.PyArray_DIM(array, axis):
             return False
-    if cnp.PyArray_ITEMSIZE(indices) == sizeof(int32_t):
-        return all_below(<const int32_t *> cnp.PyArray_DATA(indices), cnp.PyArray_SIZE(indices), classes)
-    if cnp.PyArray_ITEMSIZE(indices) == sizeof(int64_t):
-        return all_below(<const int64_t *> cnp.PyArray_DATA(indices), cnp.PyArray_SIZE(indices), classes)
+    data, count, size = cnp.PyArray_DATA(indices), cnp.PyArray_SIZE(indices), cnp.PyArray_ITEMSIZE(indices)
+    with nogil:
+        if size == sizeof(int32_t):
+            return all_below(<const int32_t *> data, count, classes)
+        if size == sizeof(int64_t):
+            return all_below(<const int64_t *> data, count, classes)
     return False
 
 

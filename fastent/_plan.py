@@ -20,7 +20,6 @@ Axis = int | tuple[int, ...] | None
 Index = tuple[int | slice, ...]
 
 REDUCTIONS = ("none", "mean", "sum", "weighted_mean")
-PLAIN_REDUCTIONS = ("none", "mean", "sum")  # which need no weight
 
 # 1/log(base) to twice the precision of a double, for the bases that people use.
 INVERSE_LOGS = {
@@ -145,6 +144,13 @@ def divisor_of(reduction: str, weights: Array | None, shape: tuple[int, ...]) ->
     if reduction == "weighted_mean" and weights is not None:
         return float(np.sum(weights, dtype=np.float64))
     return 1.0
+
+
+def is_plain(axis: Any, reduction: Any, *options: Any) -> bool:
+    """Whether rows lie along the last axis and no option is given: each is None, False or 0."""
+    if type(axis) is not int or axis != -1 or reduction not in ("none", "mean", "sum"):
+        return False
+    return all(one is None or one is False or (type(one) is float and one == 0) for one in options)
 
 
 def weights_of(weight: Any, shape: tuple[int, ...]) -> Array:

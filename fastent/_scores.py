@@ -11,7 +11,7 @@ from fastent._core import plain_rows
 from fastent._fields import class_axis, fill_fields, fill_plain, lazy_fields, stack_fields
 from fastent._labels import LOGITS_AXIS, check_label_shape, check_labels
 from fastent._lazy import is_lazy
-from fastent._plan import parameters
+from fastent._plan import is_plain, parameters
 
 SCORE_LOGITS = _core.measures["score_logits"]
 
@@ -103,9 +103,7 @@ def score_logits(
     dtypes = (None, None, None, None, INT64, INT64)
     labelled = target is not None
     wanted = (labelled, True, True, True, True, labelled)
-    chosen = keepdims or out is not None or ignore_index is not None
-    plain = type(axis) is int and axis == -1 and not chosen
-    if plain and plain_rows(logits, target):
+    if is_plain(axis, "none", keepdims, out, ignore_index) and plain_rows(logits, target):
         results = fill_plain(SCORE_LOGITS, (logits,), vector, dtypes, wanted, target)
         return LogitScores(*results)
     if is_lazy(logits) or is_lazy(target):

@@ -9,7 +9,7 @@ from fastent._arrays import Array, as_array, from_list
 from fastent._core import plain_rows
 from fastent._labels import check_label_dtype, check_label_shape
 from fastent._lazy import is_lazy
-from fastent._plan import PLAIN_REDUCTIONS, Axis, check_reduction
+from fastent._plan import Axis, check_reduction, is_plain
 from fastent._rows import reduce_rows
 from fastent._softmax_losses import Options, label_losses, plain_losses, target_losses
 
@@ -229,14 +229,8 @@ def softmax_cross_entropy(
     [3. 3.] 1.0
     """
     target, logits = from_list(target, "target"), from_list(logits, "logits")
-    if (
-        type(axis) is int
-        and axis == -1
-        and not (keepdims or return_weight or label_smoothing)
-        and out is weight is class_weight is ignore_index is None
-        and reduction in PLAIN_REDUCTIONS
-        and plain_rows(logits, target)
-    ):
+    given = (keepdims, out, weight, class_weight, label_smoothing, ignore_index, return_weight)
+    if is_plain(axis, reduction, *given) and plain_rows(logits, target):
         return plain_losses(target, logits, base, temperature, reduction)
     check_reduction(reduction, weight, keepdims, return_weight)
     true = target if is_lazy(target) else as_array(target, "target")

@@ -9,7 +9,7 @@ from fastent import _core
 from fastent._arrays import Array, as_array, kernel_dtype
 from fastent._core import Measure, plain_rows
 from fastent._lazy import call_on_blocks, is_lazy
-from fastent._plan import Axis, Rows, axes_of, check_out, deliver, parameters, room_beside
+from fastent._plan import Axis, Rows, axes_of, check_out, deliver, is_plain, parameters, room_beside
 
 SOFTMAX = _core.measures["softmax"]
 LOG_SOFTMAX = _core.measures["log_softmax"]
@@ -114,7 +114,7 @@ def spread_array(
     measure: Measure, array: Array, axis: Axis, vector: Array, out: Array | None
 ) -> Any:
     """Return a number for every entry of the rows of an array."""
-    if out is None and type(axis) is int and axis == -1 and plain_rows(array):
+    if is_plain(axis, "none", out) and plain_rows(array):
         result = np.empty_like(array)
         measure.rows((array,), 1, vector, result)
         return result
