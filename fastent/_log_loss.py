@@ -135,17 +135,9 @@ def log_loss(
     check_reduction(reduction, weight, keepdims, return_weight)
     settings = (label_smoothing, ignore_index, reduction, keepdims, check, return_weight)
     options = Options(axis, base, log_floor, class_weight, *settings)
-    given = (
-        keepdims,
-        out,
-        weight,
-        class_weight,
-        label_smoothing,
-        ignore_index,
-        check,
-        return_weight,
-    )
-    if is_plain(axis, reduction, *given) and plain_rows(prob, labels) and prob.ndim > 1:
+    given = (keepdims, out, weight, class_weight, label_smoothing, ignore_index)
+    plain = is_plain(axis, reduction, *given, check, return_weight)
+    if plain and plain_rows(prob, labels) and prob.ndim > 1:
         return _plain_losses(labels, prob, options)
     if any(map(is_lazy, (labels, prob, weight))):
         return _losses_lazily(labels, prob, options, out, weight)
