@@ -3,7 +3,13 @@
  *
  * Sums are about the mean so far, or d of the largest a. A leaf whose mean is so far away that two
  * bits would be lost is done again around its own.
+ *
+ * d of the largest a is where a leaf begins that comes first, or whose largest entry is nearly all
+ * of the row so far: w of that entry is then 0. About any other origin, rounded, it would be 1e-36,
+ * and its curve more than a divergence of 1e-83 that all other entries have together.
  */
+
+#define DIVERGENCE_ABOVE 32 /* times T: e^-32 is all that comes before, of each entry */
 
 /* A sum of curves may be this many times what is left of it about its mean: floats have digits to
  * spare. */
@@ -115,7 +121,8 @@ static divergence64 NAME(divergence, leaf_of_doubles)(const NAME(divergence, ope
   }
   const double level = m == -infinity ? 0 : m;
   pair64 centre = {g64_set(state->part[FE_CENTRE_HIGH][r]), g64_set(state->part[FE_CENTRE_LOW][r])};
-  if (certain || !(state->part[FE_MASS][r] > 0)) {
+  const int above = m - state->part[FE_LARGEST][r] > DIVERGENCE_ABOVE * temperature;
+  if (certain || above || !(state->part[FE_MASS][r] > 0)) {
     size_t place = 0;
     while (place < n && !((double)a[place] == m)) place++;
     const int found = place < n && m > -infinity && (double)b[place] > -infinity;

@@ -107,6 +107,20 @@ def test_accurate(family: str, dtype: Any, rng: np.random.Generator) -> None:
             assert error <= bound(dtype) * true + least, (kind, n, temperature, got, float(true))
 
 
+@pytest.mark.parametrize("place", [0, 1023, 1024, 1029, 1500, 2999])
+@pytest.mark.parametrize("ahead", [30.0, 70.0, 120.0])
+def test_one_entry_far_ahead(place: int, ahead: float, rng: np.random.Generator) -> None:
+    """In whichever leaf it is: the others' divergence, as small as it may be, has its digits."""
+    x = rng.standard_normal((1, 3000))
+    x[0, place] = ahead
+    y = x + 1e-4 * rng.standard_normal(x.shape)
+    for temperature in (1.0, 0.7):
+        true = exact_divergence(x[0], y[0], temperature)
+        got = fe.softmax_kl_divergence(x, y, temperature=temperature)[0]
+        assert true is not None
+        assert abs(mpf(float(got)) - true) <= bound(np.float64) * true
+
+
 def test_long_rows(dtype: Any, rng: np.random.Generator) -> None:
     """Many leaves and segments, the centre of the differences far from that of the first leaf."""
     x = rng.standard_normal((1, 70001))
