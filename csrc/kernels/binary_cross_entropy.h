@@ -204,10 +204,16 @@ INLINE void NAME(binary_cross_entropy_sum, term)(NAME(binary_cross_entropy_sum, 
   const g64 minus_scaled = g64_ratio_split_below(a, b, &k);
   const g64 minus_v = g64_div(g64_add(minus_scaled, b), g64_sub(b, minus_scaled));
   const g64 factor = g64_add(g64_set(2), g64_ratio_tail(g64_mul(minus_v, minus_v)));
-  const g64 log_ratio = g64_fnma(minus_v, factor, g64_mul(k, g64_set(FE_LN2)));
+  const g64 near = g64_fnma(minus_v, factor, g64_mul(k, g64_set(FE_LN2_LOW)));
+  const g64 log_ratio = g64_fma(k, g64_set(FE_LN2_HIGH), near); /* that product is exact */
   const g64 w = g64_select(g64_less(x, y), t, g64_sub(one, t));
   const g64 minus_r_over_b = g64_fma(minus_r, x, minus_r);
+#if FE_FMA
   sum64_add(&s->sum, g64_fnma(w, g64_max(floor, log_ratio), minus_r_over_b));
+#else /* which would round twice */
+  sum64_subtract_product(&s->sum, w, g64_max(floor, log_ratio));
+  sum64_add_signed(&s->sum, minus_r_over_b);
+#endif
 }
 
 INLINE sum64 NAME(binary_cross_entropy_sum, end)(const NAME(binary_cross_entropy_sum, state) * s) {
