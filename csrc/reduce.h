@@ -22,9 +22,9 @@
  * leaf of a common kind, or returns 0. Where WEIGHTED is defined the term is made here from
  * `factor` (1: -p * factor, seldom above HEAD_START; 0: factor), and short rows are worked on many
  * at a time. LEAST_SHARE, where defined, says which sums of normalised rows may be made of rounded
- * shares (reduce_shares.h). Where SQUARES is defined, terms are as the squares of what differs: of
- * floats they may be subnormal, or nothing, where the entries are not, and a sum that small is made
- * anew in double.
+ * shares (reduce_shares.h). Where SMALL_TERMS is defined, terms of floats may be subnormal, or
+ * nothing, where the entries are not (squares of what differs, halves): sums that small, and those
+ * of 0 but of equal rows, are made anew in double.
  */
 
 #define ROW(part) NAME(MEASURE, part)
@@ -34,8 +34,8 @@
 #else
 #define PADDED 0
 #endif
-#ifndef SQUARES
-#define SQUARES 0
+#ifndef SMALL_TERMS
+#define SMALL_TERMS 0
 #endif
 #define SHORT_COLUMNS 32 /* turned at a time, if rows are shorter: 4 or 8 KiB, in L1 */
 
@@ -128,7 +128,7 @@ static unsigned ROW(accumulate)(const fe_block *block, const fe_params *params,
 #undef STATE
 #undef PAD
 #undef PADDED
-#undef SQUARES
+#undef SMALL_TERMS
 #undef LEAST_SHARE
 #undef LEAST_SHARE_F32
 #undef QUICK_IN_FLOAT

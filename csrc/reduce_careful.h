@@ -8,11 +8,11 @@ INLINE void ROW(group_careful)(sum64 *sum, g64 x, g64 y, const divisor64 *by_p,
   const pair64 a = share64(x, by_p);
 #if OPERANDS == 2
   const pair64 b = share64(y, by_q);
-  const g64 difference = share64_difference(x, y, a, b, by_p, by_q);
+  const pair64 difference = share64_difference(x, y, a, b, by_p, by_q);
   const entry64 entry = {a, b, difference, g64_set(scale)};
 #else
   (void)y, (void)by_q;
-  const entry64 entry = {a, a, g64_set(0), g64_set(scale)};
+  const entry64 entry = {a, a, {g64_set(0), g64_set(0)}, g64_set(scale)};
 #endif
   CAREFUL_NAME(MEASURE)(sum, &entry, params, status);
 }
@@ -55,7 +55,7 @@ INLINE const real *ROW(one_row)(const real *p, size_t step, size_t n, real *row)
 /* A sum below the normal numbers has lost up to half their spacing at every term: it is made anew,
  * scaled, and rounded once. Floats are summed in double: their terms alone may be too small, by
  * half of 2^-149 each, nothing beside 2^-100. */
-INLINE double ROW(tiny)(void) { return REAL == 64 ? FE_TINY_SUM : SQUARES ? 0x1p-100 : 0; }
+INLINE double ROW(tiny)(void) { return REAL == 64 ? FE_TINY_SUM : SMALL_TERMS ? 0x1p-100 : 0; }
 
 static void ROW(scaled_sum)(const real *p, size_t p_step, const real *q, size_t q_step, size_t n,
                             const fe_params *params, double *high, double *low) {
@@ -72,8 +72,18 @@ static void ROW(scaled_sum)(const real *p, size_t p_step, const real *q, size_t 
   *low = 0;
 }
 
+/* Whether a sum of these rows is below `least` without being 0, as that of equal rows is. */
+INLINE int ROW(is_small)(const real *p, size_t p_step, const real *q, size_t q_step, size_t n,
+                         double sum, double least) {
+  if (!(__builtin_fabs(sum) < least)) return 0;
+  if (sum != 0) return 1;
+  for (size_t j = 0; SMALL_TERMS && j < n; j++)
+    if (p[j * p_step] != q[j * q_step]) return 1;
+  return 0;
+}
+
 INLINE void ROW(tiny_sum)(const real *p, size_t p_step, const real *q, size_t q_step, size_t n,
                           const fe_params *params, double *high, double *low) {
-  if (ROW(tiny)() > 0 && __builtin_fabs(*high) < ROW(tiny)() && *high != 0)
+  if (ROW(is_small)(p, p_step, q, q_step, n, *high, ROW(tiny)()))
     ROW(scaled_sum)(p, p_step, q, q_step, n, params, high, low);
 }

@@ -46,7 +46,7 @@ static unsigned ROW(short_columns)(const fe_block *block, const fe_params *param
     g64_store(high + r, sum.sum);
     g64_store(low + r, sum.residual);
     const double least = ROW(short_least)(n);
-    const int small = least > 0 && m64_any(sum64_small(&sum, least));
+    const int small = least > 0 && m64_any(sum64_small(&sum, least, SMALL_TERMS));
     if (!small && !W(touched)(&watch, WATCH_LIMIT(params))) continue;
     for (size_t i = 0; i < left; i++) {
       const real *row = ROW(one_row)(p + i, p_step, n, x);

@@ -7,7 +7,7 @@
  */
 #define SHORT_BUFFER (FE_LANES * (FE_SHORT + FE_CHUNK))
 
-/* A smaller sum, but 0, is made anew. */
+/* A smaller sum is made anew, but for the 0 of equal rows. */
 INLINE double ROW(short_least)(size_t n) {
 #if WEIGHTED
   return S(short_least)(n, HEAD_START);
@@ -69,7 +69,7 @@ INLINE m64 ROW(batch)(const real *p, const real *q, size_t rows, size_t n, size_
                    next_q, FE_LANES * ahead[1].size, params, variant, watch);
     g64_store(high + r, sum.sum);
     g64_store(low + r, sum.residual);
-    if (least > 0) small = m64_or(small, sum64_small(&sum, least));
+    if (least > 0) small = m64_or(small, sum64_small(&sum, least, SMALL_TERMS));
   }
   return small;
 }
@@ -97,7 +97,7 @@ INLINE m64 ROW(batch)(const real *p, const real *q, size_t rows, size_t n, size_
     const sum64 wide = S(widen)(&sum);
     g64_store(high + r, wide.sum);
     g64_store(low + r, wide.residual);
-    if (least > 0) small = m64_or(small, sum64_small(&wide, least));
+    if (least > 0) small = m64_or(small, sum64_small(&wide, least, SMALL_TERMS));
   }
   return small;
 }
@@ -108,8 +108,8 @@ static unsigned ROW(short_again)(const real *p, const real *q, size_t rows, size
                                  const fe_params *params, double *high, double *low) {
   unsigned status = 0;
   for (size_t r = 0; r < rows; r++, p += n, q += n) {
-    const int small = __builtin_fabs(high[r]) < ROW(short_least)(n) && high[r] != 0;
-    if (small || ROW(is_special)(p, q, n, params)) {
+    if (ROW(is_small)(p, 1, q, 1, n, high[r], ROW(short_least)(n)) ||
+        ROW(is_special)(p, q, n, params)) {
       high[r] = low[r] = 0;
       status |= ROW(leaf_careful)(p, q, n, NULL, NULL, 1, params, high + r, low + r);
     }

@@ -60,27 +60,38 @@ INLINE g64 share64_rounded(g64 p, const divisor64 *by) {
  * E = P - Q, both exact,
  *     p/P - q/Q = (e P - p E) / (P Q)
  * keeps the digits that two quotients lose. */
-HEAVY g64 share64_difference(g64 p, g64 q, pair64 a, pair64 b, const divisor64 *by_p,
-                             const divisor64 *by_q) {
-  const g64 direct = g64_add(g64_sub(a.high, b.high), g64_sub(a.low, b.low));
-  if (by_p->nothing) return direct;
-  g64 rest;
-  const g64 sums = g64_two_sum(by_p->sum, g64_sub(g64_set(0), by_q->sum), &rest);
+HEAVY pair64 share64_difference(g64 p, g64 q, pair64 a, pair64 b, const divisor64 *by_p,
+                                const divisor64 *by_q) {
+  const g64 zero = g64_set(0);
+  pair64 apart, near, difference;
+  apart.high = g64_two_sum(a.high, g64_sub(zero, b.high), &apart.low);
+  if (by_p->nothing) return apart;
+  apart.low = g64_add(apart.low, g64_sub(a.low, b.low));
+  g64 rest, low_1, low_2, low_3, low_4;
+  const g64 sums = g64_two_sum(by_p->sum, g64_sub(zero, by_q->sum), &rest);
   rest = g64_add(rest, g64_sub(by_p->low, by_q->low));
   const g64 x = g64_mul(p, by_p->scale), y = g64_mul(q, by_p->scale);
   const g64 e = g64_sub(x, y);
-  g64 low_1, low_2, low_3;
   const g64 high_1 = g64_two_product(e, by_p->sum, &low_1);
   const g64 high_2 = g64_two_product(x, sums, &low_2);
-  low_1 = g64_add(low_1, g64_mul(e, by_p->low));
   const g64 high_3 = g64_two_product(x, rest, &low_3);
-  const g64 low = g64_sub(low_1, g64_add(low_2, low_3));
-  const g64 product = g64_add(g64_sub(g64_sub(high_1, high_2), high_3), low);
-  const g64 exact = g64_mul(product, g64_mul(by_p->inverse, by_q->inverse));
+  g64 lost_1, lost_2;
+  const g64 most = g64_two_sum(high_1, g64_sub(zero, high_2), &lost_1);
+  const g64 numerator = g64_two_sum(most, g64_sub(zero, high_3), &lost_2);
+  low_1 = g64_sub(g64_add(low_1, g64_mul(e, by_p->low)), g64_add(low_2, low_3));
+  low_1 = g64_add(low_1, g64_add(lost_1, lost_2));
+  const g64 product = g64_two_product(by_p->sum, by_q->sum, &low_4); /* P Q */
+  low_4 = g64_add(low_4, g64_add(g64_mul(by_p->sum, by_q->low), g64_mul(by_p->low, by_q->sum)));
+  const g64 inverse = g64_mul(by_p->inverse, by_q->inverse);
+  near.high = g64_mul(numerator, inverse);
+  near.low = g64_add(g64_remainder(numerator, product, near.high), low_1);
+  near.low = g64_mul(g64_sub(near.low, g64_mul(near.high, low_4)), inverse);
   const g64 half = g64_set(0.5), two = g64_set(2);
   m64 close = m64_and(g64_less(g64_mul(x, half), y), g64_less(y, g64_mul(x, two)));
   close = m64_and(close, g64_equal(by_p->scale, by_q->scale));
-  return g64_select(close, exact, direct);
+  const g64 high = g64_select(close, near.high, apart.high);
+  difference.high = g64_two_sum(high, g64_select(close, near.low, apart.low), &difference.low);
+  return difference;
 }
 
 #endif

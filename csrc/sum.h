@@ -28,10 +28,11 @@ typedef struct {
   q64 sum, residual;
 } sum_q64;
 
-/* What a careful form sees of a group: entries as pairs, p - q, and what to multiply terms with. */
+/* What a careful form sees of a group: entries and p - q as pairs, and what terms are multiplied
+ * with. */
 typedef struct {
-  pair64 p, q;
-  g64 difference, scale;
+  pair64 p, q, difference;
+  g64 scale;
 } entry64;
 
 /* ---- scaling --------------------------------------------------------------------------------- */
@@ -144,11 +145,11 @@ INLINE sum64 sum32_widen(const sum32 *s) {
 
 INLINE sum64 sum64_widen(const sum64 *s) { return *s; }
 
-/* Which sums are below `least` and not 0: too small to have kept their digits. */
-INLINE m64 sum64_small(const sum64 *s, double least) {
+/* Which sums are below `least`, and not 0 unless `zeros`: too small to have kept their digits. */
+INLINE m64 sum64_small(const sum64 *s, double least, const int zeros) {
   const g64 limit = g64_set(least), zero = g64_set(0);
   const m64 small = m64_and(g64_less(s->sum, limit), g64_less(g64_sub(zero, limit), s->sum));
-  return m64_and(small, m64_not(g64_equal(s->sum, zero)));
+  return zeros ? small : m64_and(small, m64_not(g64_equal(s->sum, zero)));
 }
 
 /* ---- double-double scalars and the tree -------------------------------------------------------

@@ -274,3 +274,49 @@ def test_keywords_and_dask(name: str, rng: np.random.Generator) -> None:
     np.testing.assert_array_equal(lazy.compute(), want)
     with pytest.raises(ValueError, match=r"sums to|holds -"):
         function(p - 1, q, check=True)
+
+
+@pytest.mark.parametrize("normalize", [False, True])
+def test_hellinger_of_entries_that_err_most(
+    normalize: bool, dtype: Any, rng: np.random.Generator
+) -> None:
+    """Two entries, one of them alone in the sum: roundings that do not average out."""
+    n = 200_000 if dtype == np.float32 else 2000  # of these mpmath is slow
+    one, other = rng.random((2, n, 1))
+    p = np.hstack([1 - 0.05 * one, 0.05 * one]).astype(dtype)
+    q = np.hstack([1 - other, other]).astype(dtype)
+    if normalize:
+        p, q = (x * rng.random((n, 1)).astype(dtype) for x in (p, q))
+    if dtype == np.float32:
+        a, b = (x.astype(float) for x in (p, q))
+        if normalize:
+            a, b = (x / x.sum(-1, keepdims=True) for x in (a, b))
+        true = np.sqrt(((a - b) ** 2 / (a + b + 2 * np.sqrt(a * b))).sum(-1) / 2)
+    else:
+        twin = "exact_hellinger_distance" + "_of_shares" * normalize
+        true = getattr(reference, twin)(p, q)
+    got = fe.hellinger_distance(p, q, normalize=normalize)
+    error = np.abs(got - true) / np.spacing(np.asarray(true, dtype))
+    assert error.max() <= fe._core.bounds()["hellinger_distance"][dtype == np.float64]
+
+
+@pytest.mark.parametrize("name", ["hellinger_distance", "total_variation_distance", "js_distance"])
+@pytest.mark.parametrize("width", [1, 40])
+def test_rows_of_the_smallest_numbers(name: str, width: int, dtype: Any) -> None:
+    """Rows that hold nothing but tiny or subnormal entries keep their distance."""
+    info = np.finfo(dtype)
+    least = info.minexp - info.nmant if dtype == np.float32 else info.minexp + 2
+    for exponent in range(least, 0, 7 if dtype == np.float32 else 60):
+        p = np.full((6, width), np.ldexp(dtype(1), exponent))
+        q = p * np.array([[0.0], [1 / 3], [0.5], [0.75], [1.5], [3]], dtype)
+        a, b = (MP(x) for x in (p, q))
+        if name == "total_variation_distance":
+            true = abs(a - b).sum(-1) / 2
+        elif name == "hellinger_distance":
+            true = reference.exact_hellinger_distance(p, q)
+        else:
+            true = reference.exact_js_divergence(MP, p, q) ** MP(0.5)
+        unit = true if name == "js_distance" else np.spacing(np.asarray(true, dtype))
+        bound = fe._core.bounds()[name][dtype == np.float64]
+        error = abs(getattr(fe, name)(p, q) - true)
+        assert (error <= bound * unit).all(), exponent

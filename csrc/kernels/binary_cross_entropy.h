@@ -105,7 +105,7 @@ INLINE g64 FE_JOIN(binary_cross_entropy, element, f64,
 INLINE g64 FE_JOIN(binary_cross_entropy, element, f32,
                    FE_ISA)(g64 t, g64 x, const fe_params *params, unsigned *status) {
   sum64 sum = {g64_set(0), g64_set(0)};
-  const entry64 entry = {{t, sum.sum}, {x, sum.sum}, sum.sum, g64_set(1)};
+  const entry64 entry = {{t, sum.sum}, {x, sum.sum}, {sum.sum, sum.sum}, g64_set(1)};
   CAREFUL_NAME(binary_cross_entropy_sum)(&sum, &entry, params, status);
   return g64_mul(sum.sum, g64_set(params->scale_high));
 }

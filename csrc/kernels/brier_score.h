@@ -10,7 +10,7 @@
 INLINE void CAREFUL_NAME(brier_score)(sum64 *sum, const entry64 *entry, const fe_params *params,
                                       unsigned *status) {
   (void)params;
-  const g64 zero = g64_set(0), difference = entry->difference;
+  const g64 zero = g64_set(0), difference = entry->difference.high;
   const m64 negative = m64_or(g64_less(entry->p.high, zero), g64_less(entry->q.high, zero));
   if (m64_any(negative)) *status |= FE_INVALID;
   const g64 square = g64_mul(difference, g64_mul(difference, entry->scale));
@@ -54,7 +54,7 @@ INLINE MASK NAME(brier_score, special)(GROUP t, GROUP p, const fe_params *params
 #define OPERANDS 2
 #define FAST 1
 #define WEIGHTED 0
-#define SQUARES 1
+#define SMALL_TERMS 1
 #define VARIANT(params, p, q, count) 0
 #define WATCH_LIMIT(params) MIN_NORMAL
 #define LEAST_SHARE __builtin_inf() /* in double every share's last digit counts */

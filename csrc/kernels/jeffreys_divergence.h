@@ -15,7 +15,8 @@
 INLINE void CAREFUL_NAME(jeffreys_divergence)(sum64 *sum, const entry64 *entry,
                                               const fe_params *params, unsigned *status) {
   pair64 judged;
-  const entry64 back = {entry->q, entry->p, g64_sub(g64_set(0), entry->difference), entry->scale};
+  const pair64 difference = {g64_sub(g64_set(0), entry->difference.high), g64_set(0)};
+  const entry64 back = {entry->q, entry->p, difference, entry->scale};
   const g64 one = FE_JOIN(kl_divergence, phi, f64, FE_ISA)(entry, &judged, params, status);
   const g64 other = FE_JOIN(kl_divergence, phi, f64, FE_ISA)(&back, &judged, params, status);
   sum64_add(sum, g64_add(one, other));
@@ -70,7 +71,7 @@ INLINE MASK NAME(jeffreys_divergence, special)(GROUP p, GROUP q, const fe_params
 #define OPERANDS 2
 #define FAST 1
 #define WEIGHTED 0
-#define SQUARES 1
+#define SMALL_TERMS 1
 #define VARIANT(params, p, q, count) 0
 #define WATCH_LIMIT JEFFREYS_LIMIT
 #define LEAST_SHARE 0x1p-4 /* d times sum (p + q) |log(p/q)| + 2 |p - q|: 5e-15 of it there */

@@ -19,9 +19,9 @@ INLINE void CAREFUL_NAME(js_divergence)(sum64 *sum, const entry64 *entry, const 
   g64 rest;
   middle.high = g64_mul(g64_two_sum(entry->p.high, entry->q.high, &rest), half);
   middle.low = g64_mul(g64_add(rest, g64_add(entry->p.low, entry->q.low)), half);
-  const g64 apart = g64_mul(entry->difference, half), scale = g64_mul(entry->scale, half);
-  const entry64 of_p = {entry->p, middle, apart, scale};
-  const entry64 of_q = {entry->q, middle, g64_sub(zero, apart), scale};
+  const g64 apart = g64_mul(entry->difference.high, half), scale = g64_mul(entry->scale, half);
+  const entry64 of_p = {entry->p, middle, {apart, zero}, scale};
+  const entry64 of_q = {entry->q, middle, {g64_sub(zero, apart), zero}, scale};
   const g64 one = FE_JOIN(kl_divergence, phi, f64, FE_ISA)(&of_p, &judged, &no_floor, status);
   const g64 other = FE_JOIN(kl_divergence, phi, f64, FE_ISA)(&of_q, &judged, &no_floor, status);
   sum64_add(sum, g64_add(one, other));
@@ -57,7 +57,7 @@ INLINE MASK NAME(js_divergence, special)(GROUP p, GROUP q, const fe_params *para
 #define OPERANDS 2
 #define FAST 1
 #define WEIGHTED 0
-#define SQUARES 1
+#define SMALL_TERMS 1
 #define VARIANT(params, p, q, count) 0
 #define WATCH_LIMIT(params) (4 * MIN_NORMAL)
 #define LEAST_SHARE 0x1p-6 /* d times sum p |log(p/m)| + q |log(q/m)|, over two: 3e-15 there */

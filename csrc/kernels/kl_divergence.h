@@ -29,7 +29,7 @@ HEAVY g64 FE_JOIN(kl_divergence, phi, f64, FE_ISA)(const entry64 *entry, pair64 
   q.low = g64_select(clamped, g64_select(g64_equal(q.high, p.high), p.low, zero), q.low);
   *judged = q;
   const g64 raised = g64_add(g64_sub(p.high, q.high), g64_sub(p.low, q.low));
-  const g64 difference = g64_select(clamped, raised, entry->difference);
+  const g64 difference = g64_select(clamped, raised, entry->difference.high);
   /* phi(c p, c q) = c phi(p, q): out of the subnormal numbers, and back. */
   const g64 small = g64_set(0x1p-900), one = g64_set(1);
   const m64 tiny = m64_or(g64_less(p.high, small), g64_less(q.high, small));

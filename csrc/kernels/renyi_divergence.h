@@ -39,7 +39,7 @@ INLINE unsigned NAME(renyi_divergence, leaf)(const real *p, const real *q, size_
   for (size_t i = 0; i < count; i += FE_LANES) {
     const g64 x = LOAD_WIDE_UP_TO(p + i, count - i, 0), y = LOAD_WIDE_UP_TO(q + i, count - i, 0);
     const pair64 a = share64(x, &by_p), b = share64(y, &by_q);
-    const g64 difference = share64_difference(x, y, a, b, &by_p, &by_q);
+    const g64 difference = share64_difference(x, y, a, b, &by_p, &by_q).high;
     const m64 negative = m64_or(g64_less(a.high, zero), g64_less(b.high, zero));
     if (m64_any(negative)) status |= FE_INVALID;
     const m64 kept = g64_less(zero, a.high), judged = g64_less(zero, b.high);

@@ -12,7 +12,7 @@ INLINE void CAREFUL_NAME(total_variation_distance)(sum64 *sum, const entry64 *en
   const g64 zero = g64_set(0), half = g64_mul(entry->scale, g64_set(0.5));
   const m64 negative = m64_or(g64_less(entry->p.high, zero), g64_less(entry->q.high, zero));
   if (m64_any(negative)) *status |= FE_INVALID;
-  const g64 distance = g64_max(g64_sub(zero, entry->difference), entry->difference);
+  const g64 distance = g64_max(g64_sub(zero, entry->difference.high), entry->difference.high);
   sum64_add(sum, g64_select(negative, g64_set(__builtin_nan("")), g64_mul(distance, half)));
 }
 #endif
@@ -37,6 +37,7 @@ INLINE MASK NAME(total_variation_distance, special)(GROUP p, GROUP q, const fe_p
 #define OPERANDS 2
 #define FAST 1
 #define WEIGHTED 0
+#define SMALL_TERMS 1 /* the half of a subnormal number loses its last bit */
 #define VARIANT(params, p, q, count) 0
 #define WATCH_LIMIT(params) MIN_NORMAL
 #define LEAST_SHARE __builtin_inf() /* in double every share's last digit counts */
