@@ -152,6 +152,7 @@ typedef struct fe_measure {
   int results;            /* of a row */
   int keeps;              /* numbers an entry that accumulate leaves for spread, if it has room */
   int picks[FE_OPERANDS]; /* the part that takes this operand's entry at the row's label, or 0 */
+  int ranks;              /* accumulate, too, wants what is picked */
   const char *loops; /* NULL, or the dtypes of a ufunc's loops: NumPy's letters, in its order */
   int identity;      /* of that ufunc */
   int labelled;      /* operand 0 is made of labels: 1 at a row's label, else 0 */

@@ -103,6 +103,7 @@
    .parts = FE_SCORE_PARTS,                                                                      \
    .results = results_,                                                                          \
    .picks = picks_,                                                                              \
+   .ranks = 1,                                                                                   \
    .bound = {bound_f32, bound_f64},                                                              \
    .accumulate = FE_BOTH(kernel, accumulate),                                                    \
    .combine = FE_BOTH(joining, combine),                                                         \

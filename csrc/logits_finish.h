@@ -11,34 +11,58 @@
  */
 
 typedef struct {
-  g64 largest, sum, distance;
-  pair64 log_sum; /* log(1 + sum) */
-  m64 nothing;    /* no distribution */
+  g64 largest, sum, distance, total; /* m, R', D e^((s - m)/T)/T and S times the same */
+  pair64 log_sum;                    /* log(1 + R') */
+  m64 nothing;                       /* no distribution */
 } NAME(logits, ending);
+
+INLINE m64 NAME(logits, nothing)(const logits64 *row) {
+  const g64 infinity = g64_set(__builtin_inf()), zero = g64_set(0);
+  const m64 several = m64_and(g64_equal(row->largest, infinity), g64_less(zero, row->sum.high));
+  return m64_or(several, g64_equal(row->largest, g64_sub(zero, infinity)));
+}
+
+/* log(1 + R') rounded is right within some 4e-16 of itself, whatever its size. Exactly, it is a
+ * pair, for sums with what has another sign. */
+INLINE NAME(logits, ending) NAME(logits, end_as)(const fe_state *state, size_t r,
+                                                 const logits_unit *unit, const int exact) {
+  const logits64 row = logits64_load(state, r);
+  const g64 m = row.largest, rest = g64_add(row.sum.high, row.sum.low);
+  const m64 far = logits_far(m, unit);
+  const g64 k = logits_exponent(m, far, unit);
+  NAME(logits, ending) end;
+  end.largest = m;
+  end.nothing = NAME(logits, nothing)(&row);
+  end.distance = g64_mul(g64_add(row.distance.high, row.distance.low), g64_set(unit->rate));
+  if (exact) {
+    pair64 first = logits_first(m, k, far, unit);
+    first.high = g64_select(g64_equal(first.high, g64_set(0)), g64_set(1), first.high);
+    end.total = g64_add(first.high, rest);
+    end.sum = g64_div(rest, g64_add(first.high, first.low));
+    g64 low;
+    const g64 product = g64_two_product(end.sum, first.high, &low);
+    g64 dropped = g64_add(g64_sub(g64_sub(row.sum.high, product), low), row.sum.low);
+    dropped = g64_div(g64_fnma(end.sum, first.low, dropped), first.high);
+    end.log_sum = g64_log1p_pair(end.sum, dropped);
+  } else {
+    const g64 first = logits_first_rounded(m, k, far, unit);
+    end.total = g64_add(first, rest);
+    end.sum = g64_div(rest, first);
+    end.log_sum = (pair64){g64_log1p_rounded(end.sum), g64_set(0)};
+  }
+  end.log_sum.high = g64_select(g64_equal(end.sum, end.sum), end.log_sum.high, end.sum); /* NaN */
+  return end;
+}
 
 INLINE NAME(logits, ending)
     NAME(logits, end)(const fe_state *state, size_t r, const logits_unit *unit) {
-  const logits64 row = logits64_load(state, r);
-  const g64 m = row.largest, zero = g64_set(0), infinity = g64_set(__builtin_inf());
-  const m64 far = logits_far(m, unit);
-  const g64 one = g64_set(1);
-  pair64 first = logits_first(m, logits_exponent(m, far, unit), far, unit);
-  first.high = g64_select(g64_equal(first.high, zero), one, first.high);
-  NAME(logits, ending) end;
-  end.largest = m;
-  end.sum = g64_div(g64_add(row.sum.high, row.sum.low), g64_add(first.high, first.low));
-  g64 low;
-  const g64 product = g64_two_product(end.sum, first.high, &low);
-  g64 dropped = g64_add(g64_sub(g64_sub(row.sum.high, product), low), row.sum.low);
-  dropped = g64_div(g64_fnma(end.sum, first.low, dropped), first.high);
-  end.log_sum = g64_log1p_pair(end.sum, dropped);
-  end.log_sum.high = g64_select(g64_equal(end.sum, end.sum), end.log_sum.high, end.sum); /* NaN */
-  end.distance =
-      g64_div(g64_add(row.distance.high, row.distance.low), g64_add(first.high, first.low));
-  end.distance = g64_mul(end.distance, g64_set(unit->rate));
-  const m64 several = m64_and(g64_equal(m, infinity), g64_less(zero, end.sum));
-  end.nothing = m64_or(several, g64_equal(m, g64_sub(zero, infinity)));
-  return end;
+  return NAME(logits, end_as)(state, r, unit, 0);
+}
+
+/* x/T */
+INLINE g64 NAME(logits, tempered)(g64 x, const fe_params *params) {
+  const double temperature = params->temperature;
+  return temperature < 1 || temperature > 1 ? g64_div(x, g64_set(temperature)) : x;
 }
 
 INLINE g64 NAME(logits, scaled)(m64 nothing, pair64 y, const fe_params *params) {
@@ -68,7 +92,7 @@ static void NAME(logsumexp, finish)(const fe_state *state, size_t rows, const fe
   const g64 temperature = g64_set(params->temperature);
   g64 residual;
   for (size_t r = 0; r < rows; r += FE_LANES) {
-    const NAME(logits, ending) end = NAME(logits, end)(state, r, &unit);
+    const NAME(logits, ending) end = NAME(logits, end_as)(state, r, &unit, 1);
     const g64 m = g64_div(end.largest, temperature);
     const g64 product = g64_two_product(m, temperature, &residual);
     const g64 rest = g64_div(g64_sub(g64_sub(end.largest, product), residual), temperature);
@@ -81,8 +105,7 @@ static void NAME(logsumexp, finish)(const fe_state *state, size_t rows, const fe
 }
 
 INLINE pair64 NAME(logits, entropy)(const NAME(logits, ending) * end) {
-  const g64 mean = g64_div(end->distance, g64_add(g64_set(1), end->sum));
-  return NAME(logits, both)(mean, end->log_sum);
+  return NAME(logits, both)(g64_div(end->distance, end->total), end->log_sum);
 }
 
 static void NAME(softmax_entropy, finish)(const fe_state *state, size_t rows,
@@ -105,7 +128,7 @@ INLINE pair64 NAME(logits, surprisal)(const NAME(logits, ending) * end, g64 x,
                                       const fe_params *params) {
   const g64 m = end->largest;
   const g64 far = g64_select(g64_equal(m, x), g64_set(0), g64_sub(m, x));
-  return NAME(logits, both)(g64_div(far, g64_set(params->temperature)), end->log_sum);
+  return NAME(logits, both)(NAME(logits, tempered)(far, params), end->log_sum);
 }
 
 static void NAME(softmax_cross_entropy, finish)(const fe_state *state, size_t rows,
@@ -126,7 +149,7 @@ INLINE pair64 NAME(logits, loss_of_targets)(const fe_state *state, size_t r,
   const g64 distance = NAME(logits, distance)(&row);
   const g64 weight = g64_add(row.weight.high, row.weight.low);
   const pair64 curved = {g64_mul(weight, g64_add(end->log_sum.high, end->log_sum.low)), g64_set(0)};
-  const g64 linear = g64_div(distance, g64_set(params->temperature));
+  const g64 linear = NAME(logits, tempered)(distance, params);
   return NAME(logits, both)(linear, curved);
 }
 
@@ -160,7 +183,7 @@ INLINE pair64 NAME(logits, loss_of_classes)(const fe_state *state, size_t r,
   const g64 spread = g64_mul(share, NAME(logits, distance)(&row));
   const g64 weight = g64_fma(share, g64_add(row.weight.high, row.weight.low), label);
   const pair64 curved = {g64_mul(weight, g64_add(end->log_sum.high, end->log_sum.low)), zero};
-  const g64 linear = g64_div(g64_add(far, spread), g64_set(params->temperature));
+  const g64 linear = NAME(logits, tempered)(g64_add(far, spread), params);
   return NAME(logits, both)(linear, curved);
 }
 
@@ -190,7 +213,7 @@ static void NAME(score_logits, finish)(const fe_state *state, size_t rows, const
     const m64 unranked = m64_or(bad, m64_not(g64_equal(x, x)));
     const g64 total = g64_add(one, end.sum), second = g64_load(state->part[FE_RUNNER_UP] + r);
     const g64 far = g64_select(g64_equal(m, second), zero, g64_sub(second, m));
-    const g64 lost = g64_expm1(g64_div(far, g64_set(params->temperature)));
+    const g64 lost = g64_expm1(NAME(logits, tempered)(far, params));
     const g64 above = g64_load(state->part[FE_COUNT] + r);
     double *to = (double *)out + r;
     g64_store(to, NAME(logits, scaled)(bad, NAME(logits, surprisal)(&end, x, params), params));

@@ -137,6 +137,15 @@ INLINE pair64 logits_first(g64 m, g64 k, m64 far, const logits_unit *unit) {
                   g64_select(none, zero, g64_mul(tail, head))};
 }
 
+/* The same rounded, as doubles' exponentials are that are kept; 2^500 before the first entry. */
+INLINE g64 logits_first_rounded(g64 m, g64 k, m64 far, const logits_unit *unit) {
+  const g64 one = g64_set(1), near = g64_fnma(k, g64_set(unit->high), m); /* exact */
+  g64 r = g64_mul(g64_fnma(k, g64_set(unit->low), near), g64_set(unit->rate));
+  r = g64_select(far, g64_set(0), r);
+  const g64 q = g64_polynomial(r, FE_EXP_F64, 11);
+  return g64_mul(g64_fma(g64_fma(q, r, one), r, one), g64_set(0x1p500));
+}
+
 INLINE void pair64_add(pair64 *sum, g64 term) {
   g64 residual;
   sum->high = g64_two_sum(sum->high, term, &residual);

@@ -143,6 +143,16 @@ HEAVY pair64 g64_log1p_pair(g64 x, g64 low) {
   return (pair64){log_y.high, g64_add(log_y.low, g64_div(g64_add(c, low), y))};
 }
 
+/* log(1 + x) of x >= 0, not infinite, within an ulp. */
+INLINE g64 g64_log1p_rounded(g64 x) {
+  g64 n, c;
+  const g64 y = g64_fast_two_sum(g64_set(1), x, &c);
+  const g64 m = g64_split(y, &n);
+  c = g64_select(g64_equal(n, g64_set(0)), c, g64_set(0)); /* nothing beside a logarithm of 2 */
+  const pair64 sum = g64_log_sum(m, n, 1, c);
+  return g64_add(sum.high, sum.low);
+}
+
 /* log(1 + x) for all x: -inf at -1, NaN below. Bound 0.85 ulp, worst known 0.660 at
  * -0x1.9fffb4d05fccap-53. */
 HEAVY g64 g64_log1p(g64 x) {

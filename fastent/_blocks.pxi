@@ -252,11 +252,11 @@ cdef fe_state state_of(States *states, const fe_measure *measure) noexcept nogil
 
 cdef void begin(const fe_measure *measure, const Work *work, Py_ssize_t start, Py_ssize_t rows,
                 Py_ssize_t room, double *labels, const fe_state *state) noexcept nogil:
-    """Begin `room` states, those of rows start .. start + rows with what their labels pick."""
+    """Begin `room` states; with what the labels of rows start .. start + rows pick, if it is needed."""
     fe_begin(measure, state, room)
     if work.labelled:
         fetch_labels(work, start, rows, labels)
-    if measure.picks[measure.operands - 1]:
+    if measure.ranks:
         pick_targets(measure, work, start, rows, labels, state)
 
 
@@ -294,6 +294,8 @@ cdef unsigned add_block(const fe_measure *measure, const Work *work, const Scrat
             status |= measure.accumulate[work.real](&block, params, &more)
             measure.combine[work.real](state, &more, rows, params)
         column += FE_SEGMENT
+    if not measure.ranks:  # entries are in the cache by now
+        pick_targets(measure, work, start, rows, labels, state)
     return status
 
 
@@ -361,25 +363,48 @@ cdef void begin_gradient(const Work *work, Py_ssize_t start, Py_ssize_t rows, co
             state.part[FE_PLACE][r] = -2 if labels[r] == work.ignored else labels[r]
 
 
+ctypedef fused Entry:
+    float
+    double
+
+
+cdef void pick_in_run(const Entry *data, const Work *work, int k, Py_ssize_t rows,
+                      const double *labels, double *to) noexcept nogil:
+    """Those of rows that lie evenly apart, of entries that are read as they are."""
+    cdef Py_ssize_t r, outer = work.outer[k], entry = work.entry[k]
+    cdef double ignored = work.ignored
+    for r in range(rows):
+        if labels[r] == ignored:
+            to[r] = NAN
+        else:
+            to[r] = (<const Entry *> (<const char *> data + r * outer + <Py_ssize_t> labels[r] * entry))[0]
+
+
 cdef void pick_targets(const fe_measure *measure, const Work *work, Py_ssize_t start,
                        Py_ssize_t rows, const double *labels, const fe_state *state) noexcept nogil:
     """Fetch the entries that the labels of some rows name. Labels are checked before."""
     cdef Py_ssize_t r
     cdef int k
-    cdef const char *data = NULL
+    cdef const char *data
+    cdef double *to
     cdef bint in_run = rows <= work.run - start % work.run
     for k in range(measure.operands):
         if measure.picks[k] == 0:
             continue
-        if in_run:
+        to = state.part[measure.picks[k]]
+        if work.labelled and in_run and work.view[k].native:
             data = row_address(work, k, start)
+            if work.real == FE_F32:
+                pick_in_run(<const float *> data, work, k, rows, labels, to)
+            else:
+                pick_in_run(<const double *> data, work, k, rows, labels, to)
+            continue
         for r in range(rows):
             if not work.labelled or labels[r] == work.ignored:
-                state.part[measure.picks[k]][r] = NAN
-                continue
-            row = data + r * work.outer[k] if in_run else row_address(work, k, start + r)
-            state.part[measure.picks[k]][r] = read_one(
-                &work.view[k], row + <Py_ssize_t> labels[r] * work.entry[k], work)
+                to[r] = NAN
+            else:
+                data = row_address(work, k, start + r) + <Py_ssize_t> labels[r] * work.entry[k]
+                to[r] = read_one(&work.view[k], data, work)
 
 
 cdef void clear_ignored(const Work *work, const double *labels, Py_ssize_t rows, int real_type,

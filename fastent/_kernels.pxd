@@ -88,6 +88,7 @@ cdef extern from "fastent.h" nogil:
         int results
         int keeps
         int picks[FE_OPERANDS]
+        int ranks
         const char *loops
         int identity
         int labelled

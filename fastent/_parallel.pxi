@@ -275,6 +275,8 @@ cdef int add_long_row(Job *job, fe_state *total) noexcept nogil:
         status |= state
         join(job, job.measure, total, &job.states, part)
         job.begun += part
+    if not job.measure.ranks:
+        pick_targets(job.measure, job.work, job.row, 1, &job.label, total)
     return status
 
 

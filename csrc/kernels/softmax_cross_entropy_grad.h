@@ -40,29 +40,42 @@
 #define GRADIENT_LABEL FE_PLACE
 #define GRADIENT_IGNORED (-2) /* for a label */
 
+/* What a row is divided by, in units of 2^500 e^(s/T): the term of the largest entry m, and R. */
+typedef struct {
+  g64 largest, k, first, rest, total, inverse;
+  m64 bad; /* no distribution, or NaN */
+} NAME(gradient, row);
+
+INLINE NAME(gradient, row)
+    NAME(gradient, row_of)(const fe_state *state, size_t r, const logits_unit *unit) {
+  const logits64 row = logits64_load(state, r);
+  const m64 far = logits_far(row.largest, unit);
+  NAME(gradient, row) of;
+  of.largest = row.largest;
+  of.k = logits_exponent(row.largest, far, unit);
+  of.first = logits_first_rounded(row.largest, of.k, far, unit);
+  of.rest = g64_add(row.sum.high, row.sum.low);
+  of.total = g64_add(of.first, of.rest);
+  of.inverse = g64_div(g64_set(1), of.total);
+  of.bad = m64_or(NAME(logits, nothing)(&row), m64_not(g64_equal(of.rest, of.rest)));
+  return of;
+}
+
 /* The finished state of sixteen rows whose softmax is to be multiplied by `weight`, times the
  * factor and 1/T, and of which `share` times operand 0 is to be taken away; with the entry at the
  * label. */
-INLINE void NAME(gradient, store)(const fe_state *state, size_t r, const NAME(logits, ending) * end,
-                                  g64 weight, g64 share, g64 at_label, const logits_unit *unit,
-                                  const fe_params *params) {
-  const logits64 row = logits64_load(state, r);
-  const m64 far = logits_far(row.largest, unit);
-  const g64 k = logits_exponent(row.largest, far, unit);
-  const pair64 inverse = NAME(softmax, inverse)(&row, k, far, unit);
+INLINE void NAME(gradient, store)(const fe_state *state, size_t r, const NAME(gradient, row) * row,
+                                  g64 weight, g64 share, g64 at_label, const fe_params *params) {
   const g64 scale =
       g64_mul(g64_load(state->part[GRADIENT_FACTOR] + r),
               g64_set((params->scale_high + params->scale_low) / params->temperature));
-  const g64 by = g64_mul(weight, scale), nan = g64_set(__builtin_nan(""));
-  g64 residual;
-  const g64 high = g64_two_product(inverse.high, by, &residual);
-  const m64 bad = m64_or(end->nothing, m64_not(g64_equal(end->sum, end->sum)));
-  g64_store(state->part[FE_HIGH] + r, g64_select(bad, nan, high));
-  g64_store(state->part[FE_LOW] + r,
-            g64_select(bad, g64_set(0), g64_fma(inverse.low, by, residual)));
-  g64_store(state->part[FE_COUNT] + r, k);
+  const g64 nan = g64_set(__builtin_nan("")), unit = g64_set(0x1p500);
+  const g64 factor = g64_mul(g64_mul(row->inverse, unit), g64_mul(weight, scale));
+  g64_store(state->part[FE_HIGH] + r, g64_select(row->bad, nan, factor));
+  g64_store(state->part[FE_LOW] + r, g64_set(0));
+  g64_store(state->part[FE_COUNT] + r, row->k);
   g64_store(state->part[FE_DISTANCE_HIGH] + r, g64_mul(share, scale));
-  g64_store(state->part[FE_DISTANCE_LOW] + r, g64_select(bad, nan, g64_mul(at_label, scale)));
+  g64_store(state->part[FE_DISTANCE_LOW] + r, g64_select(row->bad, nan, g64_mul(at_label, scale)));
 }
 
 /* p at the label, and 1 - p. */
@@ -71,16 +84,16 @@ typedef struct {
 } NAME(gradient, label);
 
 INLINE NAME(gradient, label)
-    NAME(gradient, label_of)(const fe_state *state, size_t r, const NAME(logits, ending) * end,
+    NAME(gradient, label_of)(const fe_state *state, size_t r, const NAME(gradient, row) * row,
                              const fe_params *params) {
-  const g64 x = g64_load(state->part[FE_TARGET] + r), m = end->largest, one = g64_set(1);
+  const g64 x = g64_load(state->part[FE_TARGET] + r), m = row->largest, one = g64_set(1);
   const m64 first = g64_equal(m, x);
-  const g64 total = g64_add(one, end->sum);
-  const g64 y = g64_div(g64_sub(x, m), g64_set(params->temperature)), least = g64_set(-700);
+  const g64 y = NAME(logits, tempered)(g64_sub(x, m), params), least = g64_set(-700);
   const g64 near = g64_exp_normal(g64_max(y, least)); /* inf - inf and no label too: unused */
   const g64 e = g64_select(first, one, g64_select(g64_less(y, least), g64_set(0), near));
-  const g64 part = g64_div(g64_select(first, end->sum, e), total);
-  return (NAME(gradient, label)){g64_div(e, total), g64_select(first, part, g64_sub(one, part))};
+  const g64 p = g64_div(g64_mul(e, row->first), row->total); /* 1, if the others are nothing */
+  return (NAME(gradient, label)){
+      p, g64_select(first, g64_mul(row->rest, row->inverse), g64_sub(one, p))};
 }
 
 static void NAME(softmax_cross_entropy_grad, finish)(const fe_state *state, size_t rows,
@@ -88,14 +101,15 @@ static void NAME(softmax_cross_entropy_grad, finish)(const fe_state *state, size
   const logits_unit unit = logits_unit_of(params);
   const g64 zero = g64_set(0), one = g64_set(1);
   for (size_t r = 0; r < rows; r += FE_LANES) {
-    const NAME(logits, ending) end = NAME(logits, end)(state, r, &unit);
-    const NAME(gradient, label) label = NAME(gradient, label_of)(state, r, &end, params);
+    const NAME(gradient, row) row = NAME(gradient, row_of)(state, r, &unit);
+    const NAME(gradient, label) label = NAME(gradient, label_of)(state, r, &row, params);
     if (out != NULL) {
+      const NAME(logits, ending) end = NAME(logits, end)(state, r, &unit);
       const g64 x = g64_load(state->part[FE_TARGET] + r);
       const pair64 loss = NAME(logits, surprisal)(&end, x, params);
       g64_store((double *)out + r, NAME(logits, scaled)(end.nothing, loss, params));
     }
-    NAME(gradient, store)(state, r, &end, one, zero, g64_sub(zero, label.rest), &unit, params);
+    NAME(gradient, store)(state, r, &row, one, zero, g64_sub(zero, label.rest), params);
   }
 }
 
@@ -105,20 +119,20 @@ static void NAME(softmax_cross_entropy_grad_of_classes,
   const logits_unit unit = logits_unit_of(params);
   const g64 smoothing = g64_set(params->smoothing), rest = g64_set(1 - params->smoothing);
   for (size_t r = 0; r < rows; r += FE_LANES) {
-    const NAME(logits, ending) end = NAME(logits, end)(state, r, &unit);
-    const NAME(gradient, label) label = NAME(gradient, label_of)(state, r, &end, params);
-    const logits64 row = logits64_load(state, r);
+    const NAME(gradient, row) row = NAME(gradient, row_of)(state, r, &unit);
+    const NAME(gradient, label) label = NAME(gradient, label_of)(state, r, &row, params);
+    const logits64 sums = logits64_load(state, r);
     if (out != NULL) {
+      const NAME(logits, ending) end = NAME(logits, end)(state, r, &unit);
       const pair64 loss = NAME(logits, loss_of_classes)(state, r, &end, params);
       g64_store((double *)out + r, NAME(logits, scaled)(end.nothing, loss, params));
     }
     const g64 own = g64_load(state->part[FE_TARGET_WEIGHT] + r), b = g64_mul(rest, own);
-    const g64 share = g64_div(smoothing, g64_max(row.count, g64_set(1)));
-    const g64 weight = g64_add(row.weight.high, row.weight.low);
+    const g64 share = g64_div(smoothing, g64_max(sums.count, g64_set(1)));
+    const g64 weight = g64_add(sums.weight.high, sums.weight.low);
     const g64 spread = g64_mul(share, g64_fma(weight, label.probability, g64_sub(g64_set(0), own)));
     const g64 at_label = g64_fnma(b, label.rest, spread);
-    NAME(gradient, store)(state, r, &end, g64_fma(share, weight, b), share, at_label, &unit,
-                          params);
+    NAME(gradient, store)(state, r, &row, g64_fma(share, weight, b), share, at_label, params);
   }
 }
 
@@ -126,14 +140,15 @@ static void NAME(softmax_cross_entropy_grad_of_targets,
                  finish)(const fe_state *state, size_t rows, const fe_params *params, void *out) {
   const logits_unit unit = logits_unit_of(params);
   for (size_t r = 0; r < rows; r += FE_LANES) {
-    const NAME(logits, ending) end = NAME(logits, end)(state, r, &unit);
-    const logits64 row = logits64_load(state, r);
+    const NAME(gradient, row) row = NAME(gradient, row_of)(state, r, &unit);
+    const logits64 sums = logits64_load(state, r);
     if (out != NULL) {
+      const NAME(logits, ending) end = NAME(logits, end)(state, r, &unit);
       const pair64 loss = NAME(logits, loss_of_targets)(state, r, &end, params);
       g64_store((double *)out + r, NAME(logits, scaled)(end.nothing, loss, params));
     }
-    const g64 weight = g64_add(row.weight.high, row.weight.low), one = g64_set(1);
-    NAME(gradient, store)(state, r, &end, weight, one, one, &unit, params);
+    const g64 weight = g64_add(sums.weight.high, sums.weight.low), one = g64_set(1);
+    NAME(gradient, store)(state, r, &row, weight, one, one, params);
   }
 }
 
