@@ -24,7 +24,15 @@
 #define LEAF FE_LOGITS_LEAF /* entries: 4 or 8 KiB */
 #define CHAIN 16 /* groups, or columns of short rows, that are summed before they go to double */
 #define RUN (CHAIN * FE_LANES)
-#define AHEAD 4096 /* bytes behind an entry of the next leaf that are fetched */
+/* What is fetched lies so many bytes behind an entry of the next leaf. With registers of 64 bytes
+ * floats are worked on as fast as they come: 0.87 of the time, if from farther away. */
+#if REAL == 32 && FE_BYTES == 64
+#define AHEAD 16384
+#define FETCH fe_fetch_far
+#else
+#define AHEAD 4096
+#define FETCH fe_fetch
+#endif
 #define TARGETS (OPERANDS >= 2)
 #define PAIRED (EXACT && REAL == 64) /* a float's sum is exact enough as a double */
 #ifndef DISTANCES
@@ -164,8 +172,8 @@ INLINE void ROW(groups)(const ROW(run) * given, const NAME(logits, shift) * shif
   ROW(chain) chain = ROW(new_chain)();
   for (size_t group = 0; group < run->groups; group++) {
     const size_t i = group * FE_LANES;
-    fe_fetch(on_x.next + (ptrdiff_t)i * on_x.size, FE_LANES * sizeof(real));
-    if (TARGETS) fe_fetch(on_t.next + (ptrdiff_t)i * on_t.size, FE_LANES * sizeof(real));
+    FETCH(on_x.next + (ptrdiff_t)i * on_x.size, FE_LANES * sizeof(real));
+    if (TARGETS) FETCH(on_t.next + (ptrdiff_t)i * on_t.size, FE_LANES * sizeof(real));
     const GROUP other = LOAD(run->next + group * run->step), y = TARGETS ? LOAD(run->t + i) : other;
     ROW(term)(&chain, LOAD(run->x + i), y, largest, magic, lowest, s, tempered, clamped, NULL,
               run->kept + KEPT * i);
@@ -383,6 +391,7 @@ static unsigned ROW(accumulate)(const fe_block *block, const fe_params *params,
 #undef RUN
 #undef PAIRED
 #undef AHEAD
+#undef FETCH
 #undef TARGETS
 #undef MEASURE
 #undef OPERANDS

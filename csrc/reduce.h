@@ -96,9 +96,10 @@ static unsigned ROW(accumulate)(const fe_block *block, const fe_params *params,
       const size_t count = n - i < FE_LEAF ? n - i : FE_LEAF;
 #if FAST
       if (!normalize) {
-        const fe_ahead ahead[2] = {
-            fe_ahead_of(&block->ahead[0], p + i, r * n + i, FE_PREFETCH_BYTES, sizeof(real)),
-            fe_ahead_of(&block->ahead[1], q + i, r * n + i, FE_PREFETCH_BYTES, sizeof(real))};
+        const fe_ahead ahead[2] = {fe_ahead_of(&block->ahead[0], p + i, r * n + i,
+                                               FE_PREFETCH_BYTES / OPERANDS, sizeof(real)),
+                                   fe_ahead_of(&block->ahead[1], q + i, r * n + i,
+                                               FE_PREFETCH_BYTES / OPERANDS, sizeof(real))};
         status |= ROW(leaf)(p + i, q + i, count, ahead, params, high + r, low + r);
         continue;
       }
