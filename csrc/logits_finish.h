@@ -11,9 +11,10 @@
  */
 
 typedef struct {
-  g64 largest, sum, distance, total; /* m, R', D e^((s - m)/T)/T and S times the same */
-  pair64 log_sum;                    /* log(1 + R') */
-  m64 nothing;                       /* no distribution */
+  g64 largest, sum;    /* m, R' */
+  g64 distance, total; /* D/T and S, in the unit of the state's sums */
+  pair64 log_sum;      /* log(1 + R') */
+  m64 nothing;         /* no distribution */
 } NAME(logits, ending);
 
 INLINE m64 NAME(logits, nothing)(const logits64 *row) {

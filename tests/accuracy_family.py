@@ -92,11 +92,18 @@ def _normalized() -> Iterator[Measure]:
             lambda p, q, twin=twin: twin(MP, shares(p), shares(q)),
             functools.partial(getattr(fastent, name), normalize=True),
         )
-    for name in ("hellinger_distance", "total_variation_distance"):
+    for name, exactly in (
+        ("hellinger_distance", reference.exact_hellinger_distance),
+        ("total_variation_distance", functools.partial(exact_total_variation_distance, MP)),
+    ):
         function = functools.partial(getattr(fastent, name), normalize=True)
-        twin = getattr(reference, f"exact_{name}_of_shares")
-        label = f"{name}, normalize"
-        yield Measure(label, pairs, twin, (Call(name, function),), **SMALL)
+        yield Measure(
+            f"{name}, normalize",
+            pairs,
+            lambda p, q, twin=exactly: twin(shares(p), shares(q)),
+            (Call(name, function),),
+            **SMALL,
+        )
     counts = {n: f for n, f in WEIGHTS.items() if n in ("counts", "nearly_one_hot")}
     for order in (0.5, 1, 2, math.inf):
         yield _relative(

@@ -111,16 +111,6 @@ def exact_hellinger_distance(p: Any, q: Any) -> Any:
     return _mp_sqrt(((_mp_sqrt(MP(p)) - _mp_sqrt(MP(q))) ** 2).sum(-1) / 2)
 
 
-def exact_hellinger_distance_of_shares(p: Any, q: Any) -> Any:
-    """Return the distance of rows divided by their sums."""
-    return _mp_sqrt(((_mp_sqrt(shares(p)) - _mp_sqrt(shares(q))) ** 2).sum(-1) / 2)
-
-
-def exact_total_variation_distance_of_shares(p: Any, q: Any) -> Any:
-    """Sum |p - q| / 2 of rows divided by their sums, over MP."""
-    return abs(shares(p) - shares(q)).sum(-1) / 2
-
-
 def exact_population_stability_index(p: Any, q: Any, pseudocount: float = 1e-4) -> Any:
     """Sum (p - q) log(p / q) of shares and a bit, over MP."""
     a, b = shares(p) + mpf(pseudocount), shares(q) + mpf(pseudocount)

@@ -130,8 +130,8 @@ static void NAME(log_softmax, spread)(const fe_block *block, const fe_params *pa
     for (size_t i = 0; i < block->columns; i += FE_LANES) {
       const size_t left = block->columns - i;
       const g64 a = LOAD_WIDE_UP_TO(x + i, left, 0);
-      NAME(finish, store)
-      (to + i, left, NAME(log_softmax, of)(a, m, at_m, high, low, params));
+      const g64 y = NAME(log_softmax, of)(a, m, at_m, high, low, params);
+      NAME(finish, store)(to + i, left, y);
     }
   }
 }
