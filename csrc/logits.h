@@ -14,7 +14,7 @@
  * A row is read once, in leaves that fit the first cache. What has to be known of a leaf before its
  * exponentials, its largest and smallest entry, is found while those of the leaf before are made:
  * one after the other, arithmetic would wait for memory. Of a leaf that holds a new largest entry
- * the first of its kind is left out.
+ * one of that size is left out.
  *
  * Two forms: where the smallest entry is near enough, every exponential is a normal number; else
  * what lies below the range counts as 0 (clamped).
@@ -24,6 +24,7 @@
 #define LEAF FE_LOGITS_LEAF /* entries: 4 or 8 KiB */
 #define CHAIN 16 /* groups, or columns of short rows, that are summed before they go to double */
 #define RUN (CHAIN * FE_LANES)
+#define RUNS (LEAF / RUN)
 /* What is fetched lies so many bytes behind an entry of the next leaf. With registers of 64 bytes
  * floats are worked on as fast as they come: 0.87 of the time, if from farther away. */
 #if REAL == 32 && FE_BYTES == 64
@@ -56,15 +57,14 @@ enum { ROW(takes_columns) = OPERANDS < 3 };
 typedef struct {
   sum64 sum;
   g64 distance, weight, count;
-  GROUP largest, smallest; /* of the next leaf */
-  GROUP target;            /* the smallest */
+  GROUP excluded;         /* how many */
+  GROUP target, smallest; /* the smallest target, and entry of the next leaf */
 } ROW(sums);
 
 INLINE ROW(sums) ROW(no_sums)(void) {
   const g64 zero = g64_set(0);
   const GROUP infinity = G(set)((compute)__builtin_inf());
-  const GROUP none = G(sub)(G(set)(0), infinity);
-  return (ROW(sums)){{zero, zero}, zero, zero, zero, none, infinity, infinity};
+  return (ROW(sums)){{zero, zero}, zero, zero, zero, G(set)(0), infinity, infinity};
 }
 
 typedef struct {
@@ -149,58 +149,6 @@ INLINE void ROW(flush)(ROW(sums) * sums, const ROW(chain) * chain) {
   if (MASKED) sums->count = g64_add(sums->count, WIDEN(chain->count));
 }
 
-/* ---- the loop ---------------------------------------------------------------------------------
- */
-
-/* A run: at most CHAIN groups, and as many of the next leaf, `step` entries apart. */
-typedef struct {
-  const real *x, *t, *next;
-  real *kept;
-  size_t groups, step;
-  fe_ahead ahead[2];
-} ROW(run);
-
-/* Its terms, and the bounds of the groups of the next leaf. */
-INLINE void ROW(groups)(const ROW(run) * given, const NAME(logits, shift) * shift,
-                        const int tempered, const int clamped, ROW(sums) * sums) {
-  const ROW(run) copy = *given, *run = &copy; /* which what is kept cannot write over */
-  const NAME(logits, shift) same = *shift, *s = &same;
-  const GROUP magic = G(set)(s->magic), lowest = G(set)(s->lowest);
-  const GROUP largest = G(set)(s->largest);
-  const fe_ahead on_t = run->ahead[0], on_x = run->ahead[TARGETS];
-  GROUP next_largest = sums->largest, next_smallest = sums->smallest, target = sums->target;
-  ROW(chain) chain = ROW(new_chain)();
-  for (size_t group = 0; group < run->groups; group++) {
-    const size_t i = group * FE_LANES;
-    FETCH(on_x.next + (ptrdiff_t)i * on_x.size, FE_LANES * sizeof(real));
-    if (TARGETS) FETCH(on_t.next + (ptrdiff_t)i * on_t.size, FE_LANES * sizeof(real));
-    const GROUP other = LOAD(run->next + group * run->step), y = TARGETS ? LOAD(run->t + i) : other;
-    ROW(term)(&chain, LOAD(run->x + i), y, largest, magic, lowest, s, tempered, clamped, NULL,
-              run->kept + KEPT * i);
-    if (TARGETS) target = G(min)(y, target);
-    next_largest = G(max)(other, next_largest);
-    next_smallest = G(min)(other, next_smallest);
-  }
-  ROW(flush)(sums, &chain);
-  sums->largest = next_largest;
-  sums->smallest = next_smallest;
-  sums->target = target;
-}
-
-#if PAIRED /* of all registers these alone take more than there are */
-OUTLINE
-#else
-static
-#endif
-void ROW(terms)(const ROW(run) * run, const NAME(logits, shift) * s, int clamped,
-                ROW(sums) * sums) {
-  const int tempered = s->rate < 1 || s->rate > 1;
-  if (tempered && clamped) ROW(groups)(run, s, 1, 1, sums);
-  else if (tempered) ROW(groups)(run, s, 1, 0, sums);
-  else if (clamped) ROW(groups)(run, s, 0, 1, sums);
-  else ROW(groups)(run, s, 0, 0, sums);
-}
-
 /* ---- leaves -----------------------------------------------------------------------------------
  */
 
@@ -212,63 +160,49 @@ typedef struct {
 } ROW(leaf);
 
 typedef struct {
-  compute largest, smallest; /* of the entries that are no NaN */
+  compute largest; /* of the entries that are no NaN */
+  size_t run;      /* the first that holds it */
+  GROUP smallest;
 } ROW(bounds);
 
-/* The bounds of a leaf of which the sums have noted the groups before `from`. */
-INLINE ROW(bounds) ROW(bounds_of)(const ROW(leaf) * leaf, size_t from, const ROW(sums) * sums) {
-  GROUP largest = sums->largest, smallest = sums->smallest;
-  compute high[FE_LANES], low[FE_LANES];
-  for (size_t i = from * FE_LANES; i < leaf->count; i += FE_LANES) {
-    const GROUP a = LOAD_UP_TO(leaf->x + i, leaf->count - i, leaf->x[i]);
-    largest = G(max)(a, largest);
-    smallest = G(min)(a, smallest);
+/* The bounds of a leaf, of which so many groups have been noted: their smallest entries, and the
+ * largest of each run. */
+INLINE ROW(bounds)
+    ROW(bounds_of)(const ROW(leaf) * leaf, size_t noted, GROUP smallest, GROUP *largest) {
+  const size_t count = leaf->count, runs = (count + RUN - 1) / RUN;
+  const GROUP infinity = G(set)((compute)__builtin_inf()), none = G(sub)(G(set)(0), infinity);
+  ROW(bounds) bounds = {0, 0, noted > 0 ? smallest : infinity};
+  GROUP all = none;
+  for (size_t j = 0; j < runs; j++) {
+    const int known = noted > j * CHAIN;
+    const size_t end = count - j * RUN < RUN ? count : (j + 1) * RUN;
+    GROUP high = known ? largest[j] : none;
+    for (size_t i = known ? noted * FE_LANES : j * RUN; i < end; i += FE_LANES) {
+      const GROUP a = LOAD_UP_TO(leaf->x + i, count - i, leaf->x[i]);
+      high = G(max)(a, high);
+      bounds.smallest = G(min)(a, bounds.smallest);
+    }
+    largest[j] = high;
+    all = G(max)(high, all);
   }
-  G(store)(high, largest);
-  G(store)(low, smallest);
+  compute lanes[FE_LANES];
+  G(store)(lanes, all);
   _Pragma("GCC unroll 4") for (int step = FE_LANES / 2; step > 0; step /= 2) {
     _Pragma("GCC unroll 8") for (int i = 0; i < step; i++) {
-      high[i] = high[i] > high[i + step] ? high[i] : high[i + step];
-      low[i] = low[i] < low[i + step] ? low[i] : low[i + step];
+      lanes[i] = lanes[i] > lanes[i + step] ? lanes[i] : lanes[i + step];
     }
   }
-  return (ROW(bounds)){high[0], low[0]};
+  bounds.largest = lanes[0];
+  int found = 0;
+  for (size_t j = 0; j < runs; j++) {
+    found |= M(any)(G(equal)(largest[j], G(set)(bounds.largest)));
+    bounds.run += !found;
+  }
+  return bounds;
 }
 
 #include "logits_leaf.h"
-
-/* The terms of a leaf but `excluded`. Returns how many groups of the next leaf have been noted.
- *
- * In place of what is left out stands the least that a form takes: -inf where it is clamped, else
- * what is as small as 2^-(bias + LOGITS_HEAD) beside the largest term, and nothing in any result.
- */
-static size_t ROW(add_terms)(const ROW(leaf) * leaf, size_t excluded, const ROW(leaf) * next,
-                             const NAME(logits, shift) * s, int clamped, ROW(sums) * sums) {
-  const real nothing = clamped ? (real)-__builtin_inf() : (real)s->lowest;
-  const size_t both = next->count / FE_LANES;
-  size_t noted = 0;
-  ROW(patch) patch;
-  for (size_t first = 0; first < leaf->count; first += RUN) {
-    const size_t count = leaf->count - first < RUN ? leaf->count - first : RUN;
-    const size_t groups = (count + FE_LANES - 1) / FE_LANES, begin = first / FE_LANES;
-    ROW(run)
-    run = {leaf->x + first,
-           leaf->t + first,
-           leaf->x + first,
-           leaf->kept + KEPT * first,
-           groups,
-           FE_LANES,
-           {leaf->ahead[0], leaf->ahead[1]}};
-    run.ahead[0].next += (ptrdiff_t)first * run.ahead[0].size;
-    run.ahead[1].next += (ptrdiff_t)first * run.ahead[1].size;
-    if (excluded - first < count || count % FE_LANES != 0)
-      ROW(patch_run)(&patch, &run, count, excluded - first, nothing);
-    if (begin + groups <= both) run.next = next->x + first, noted = begin + groups;
-    else run.next = both > 0 ? next->x : run.x, run.step = 0;
-    ROW(terms)(&run, s, clamped, sums);
-  }
-  return noted;
-}
+#include "logits_run.h"
 
 /* What was summed of a leaf, added to row r. */
 INLINE void ROW(collect)(const ROW(sums) * sums, const fe_state *state, size_t r) {
@@ -285,14 +219,16 @@ INLINE void ROW(collect)(const ROW(sums) * sums, const fe_state *state, size_t r
   if (MASKED) part[FE_COUNT][r] += g64_total(sums->count);
 }
 
-/* The exponentials of the group in which an entry was left out, to be kept too. */
-INLINE void ROW(keep_excluded)(const ROW(leaf) * leaf, size_t excluded,
-                               const NAME(logits, shift) * s, int clamped) {
-  const size_t first = excluded / FE_LANES * FE_LANES, left = leaf->count - first;
-  const GROUP x = LOAD_UP_TO(leaf->x + first, left, (real)s->lowest);
-  const GROUP magic = G(set)(s->magic), lowest = G(set)(s->lowest);
-  const ROW(exponential) of = ROW(exponential_of)(x, magic, lowest, s, 1, clamped);
-  ROW(keep)(&of, leaf->kept + KEPT * first);
+/* Entries as large as the one that is left out, so many, put back. */
+static void ROW(put_back)(double number, double k, int far, const logits_unit *unit,
+                          const fe_state *state, size_t r) {
+  const g64 zero = g64_set(0), m = g64_set(state->part[FE_LARGEST][r]);
+  const m64 is_far = far ? g64_equal(zero, zero) : g64_less(zero, zero);
+  const pair64 first = logits_first(m, g64_set(k), is_far, unit);
+  g64 residual;
+  const g64 product = g64_two_product(g64_set(number), first.high, &residual);
+  residual = g64_fma(g64_set(number), first.low, residual);
+  fe_add(state->part[FE_HIGH] + r, state->part[FE_LOW] + r, product.v[0][0], residual.v[0][0]);
 }
 
 /* Adds a leaf to the state of row r, and finds the bounds of the next. */
@@ -300,57 +236,53 @@ static unsigned ROW(add_leaf)(const ROW(leaf) * given, const ROW(leaf) * next, R
                               const logits_unit *unit, const fe_state *state, size_t r) {
   double *largest = state->part[FE_LARGEST] + r;
   const double before = *largest;
+  const ROW(leaf) *leaf = given;
   ROW(sums) sums = ROW(no_sums)();
-  ROW(leaf) leaf = *given;
-  size_t excluded = given->count, noted = 0;
+  ROW(leaf) other;
+  size_t peak = RUNS, noted = 0;
   unsigned status = 0;
   real differences[LEAF];
+  GROUP runs[RUNS]; /* of the next leaf: their largest entries */
 #if OPERANDS == 3
   real products[LEAF];
-  for (size_t i = 0; i < leaf.count; i++) products[i] = leaf.t[i] * leaf.c[i];
-  leaf.t = products;
-  const ROW(leaf) weighted = leaf;
-  given = &weighted;
+  for (size_t i = 0; i < leaf->count; i++) products[i] = leaf->t[i] * leaf->c[i];
+  ROW(leaf) weighted = *given;
+  weighted.t = products;
+  given = leaf = &weighted;
 #endif
   if (bounds->largest > *largest) {
     ROW(raise_one)(state, r, bounds->largest, unit);
-    excluded = ROW(place_of)(given, bounds->largest);
-    if (TARGETS) state->part[FE_WEIGHT_HIGH][r] += (double)given->t[excluded];
-    if (MASKED) state->part[FE_COUNT][r]++;
+    peak = bounds->run;
   }
-  if (KEPT) *leaf.exponent = (real)__builtin_nan("");
+  if (KEPT) *leaf->exponent = (real)__builtin_nan("");
   if (*largest > -__builtin_inf()) {
     const double m = *largest, scaled = m * unit->inverse;
     const int far = !(__builtin_fabs(scaled) < LOGITS_FAR);
     const double k =
         far ? 0 : logits_exponent(g64_set(m), g64_less(g64_set(0), g64_set(0)), unit).v[0][0];
     const NAME(logits, shift) s = NAME(logits, shift_of)(far ? 0 : m, k, unit);
-    const int clamped = far || !(bounds->smallest >= s.lowest);
+    const int clamped = far || M(any)(G(less)(bounds->smallest, G(set)(s.lowest)));
     if (far) {
-      for (size_t i = 0; i < leaf.count; i++)
-        differences[i] = leaf.x[i] == (real)m ? 0 : leaf.x[i] - (real)m;
-      leaf.x = differences;
+      for (size_t i = 0; i < leaf->count; i++)
+        differences[i] = leaf->x[i] == (real)m ? 0 : leaf->x[i] - (real)m;
+      other = *leaf;
+      other.x = differences;
+      leaf = &other;
     }
-    if (KEPT && !far) *leaf.exponent = (real)k;
-    noted = ROW(add_terms)(&leaf, excluded, next, &s, clamped, &sums);
-    if (KEPT && excluded < leaf.count) ROW(keep_excluded)(&leaf, excluded, &s, clamped);
+    if (KEPT && !far) *leaf->exponent = (real)k;
+    noted = ROW(add_terms)(leaf, peak, next, &s, clamped, &sums, runs);
     ROW(collect)(&sums, state, r);
-    if (MASKED && !clamped) { /* what was left out was counted */
-      const size_t groups = (leaf.count + FE_LANES - 1) / FE_LANES;
-      state->part[FE_COUNT][r] -= (double)(groups * FE_LANES - leaf.count);
-      if (excluded < leaf.count) state->part[FE_COUNT][r]--;
-    }
+    const double others = g64_total(WIDEN(sums.excluded)) - 1;
+    if (others > 0) ROW(put_back)(others, k, far, unit, state, r);
+    if (MASKED && !clamped) /* what stood behind the end was counted */
+      state->part[FE_COUNT][r] -= (double)((FE_LANES - leaf->count % FE_LANES) % FE_LANES);
   } else {
-    ROW(nothing)(given, state, r);
+    ROW(nothing)(leaf, state, r);
   }
-  if (TARGETS) {
-    int negative = M(any)(G(less)(sums.target, G(set)(0)));
-    if (excluded < given->count) negative |= given->t[excluded] < 0;
-    if (negative) state->part[FE_HIGH][r] = __builtin_nan(""), status = FE_INVALID;
-  }
-  if (RANKED) ROW(rank_leaf)(given, bounds->largest, before, excluded, state, r);
-  if (noted == 0) sums = ROW(no_sums)();
-  *bounds = ROW(bounds_of)(next, noted, &sums);
+  if (TARGETS && M(any)(G(less)(sums.target, G(set)(0))))
+    state->part[FE_HIGH][r] = __builtin_nan(""), status = FE_INVALID;
+  if (RANKED) ROW(rank_leaf)(given, bounds, before, state, r);
+  *bounds = ROW(bounds_of)(next, noted, sums.smallest, runs);
   return status;
 }
 
@@ -369,18 +301,19 @@ static unsigned ROW(accumulate)(const fe_block *block, const fe_params *params,
   unsigned status = 0;
   if (n == 0 || block->rows == 0) return status;
   if (block->row_length <= FE_SHORT) return ROW(short_rows)(block, params, &unit, state);
-  ROW(leaf) leaf = ROW(leaf_at)(block, 0, 0);
-  ROW(sums) none = ROW(no_sums)();
-  ROW(bounds) bounds = ROW(bounds_of)(&leaf, 0, &none);
+  ROW(leaf) leaves[2] = {ROW(leaf_at)(block, 0, 0)}, *leaf = leaves, *next = leaves + 1;
+  GROUP runs[RUNS];
+  ROW(bounds) bounds = ROW(bounds_of)(leaf, 0, G(set)(0), runs);
   for (size_t r = 0, i = 0; r < block->rows;) {
     const size_t row = r;
     i += LEAF;
     if (i >= n) i = 0, r++;
-    ROW(leaf) next = leaf;
-    next.count = 0;
-    if (r < block->rows) next = ROW(leaf_at)(block, r, i);
-    status |= ROW(add_leaf)(&leaf, &next, &bounds, &unit, state, row);
+    if (r < block->rows) *next = ROW(leaf_at)(block, r, i);
+    else next->x = leaf->x, next->count = 0;
+    status |= ROW(add_leaf)(leaf, next, &bounds, &unit, state, row);
+    ROW(leaf) *const last = leaf;
     leaf = next;
+    next = last;
   }
   return status;
 }
@@ -389,6 +322,7 @@ static unsigned ROW(accumulate)(const fe_block *block, const fe_params *params,
 #undef LEAF
 #undef CHAIN
 #undef RUN
+#undef RUNS
 #undef PAIRED
 #undef AHEAD
 #undef FETCH

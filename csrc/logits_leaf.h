@@ -5,29 +5,10 @@
  * row of many leaves, few raise the maximum, and few hold an entry above a likely label's.
  */
 
-/* Entries of a run as they are to be summed: one is left out, and groups are whole. */
-typedef struct {
-  real x[RUN], t[RUN];
-} ROW(patch);
-
-INLINE void ROW(patch_run)(ROW(patch) * patch, ROW(run) * run, size_t count, size_t excluded,
-                           real nothing) {
-  const size_t whole = (count + FE_LANES - 1) / FE_LANES * FE_LANES;
-  memcpy(patch->x, run->x, count * sizeof(real));
-  for (size_t i = count; i < whole; i++) patch->x[i] = nothing;
-  if (excluded < count) patch->x[excluded] = nothing;
-  run->x = patch->x;
-  if (!TARGETS) return;
-  memcpy(patch->t, run->t, count * sizeof(real));
-  for (size_t i = count; i < whole; i++) patch->t[i] = 0;
-  if (excluded < count) patch->t[excluded] = 0;
-  run->t = patch->t;
-}
-
-/* Where the first entry is that equals the largest. */
-INLINE size_t ROW(place_of)(const ROW(leaf) * leaf, compute largest) {
+/* Where the first entry is, not before `first`, that equals the largest; there is one. */
+INLINE size_t ROW(place_of)(const ROW(leaf) * leaf, size_t first, compute largest) {
   const GROUP wanted = G(set)(largest);
-  size_t i = 0;
+  size_t i = first;
   while (i + FE_LANES <= leaf->count && !M(any)(G(equal)(LOAD(leaf->x + i), wanted))) i += FE_LANES;
   while (!((compute)leaf->x[i] >= largest)) i++;
   return i;
@@ -121,13 +102,15 @@ INLINE ROW(ranks) ROW(ranks_of)(const ROW(leaf) * leaf, size_t excluded, compute
 }
 
 /* After a leaf whose largest entry is `best`, where the largest before was `before`. */
-INLINE void ROW(rank_leaf)(const ROW(leaf) * leaf, double best, double before, size_t excluded,
+INLINE void ROW(rank_leaf)(const ROW(leaf) * leaf, const ROW(bounds) * bounds, double before,
                            const fe_state *state, size_t r) {
   double *runner_up = state->part[FE_RUNNER_UP] + r;
-  const double target = state->part[FE_TARGET][r];
+  const double target = state->part[FE_TARGET][r], best = bounds->largest;
   const int raised = best > before, above = best > target;
   if (!raised && best > *runner_up) *runner_up = best;
   if (!raised && !above) return;
+  const size_t excluded =
+      raised ? ROW(place_of)(leaf, bounds->run * RUN, bounds->largest) : leaf->count;
   const ROW(ranks) ranks = ROW(ranks_of)(leaf, excluded, (compute)target);
   compute largest[FE_LANES], counts[FE_LANES];
   double number = raised && above; /* what is left out */

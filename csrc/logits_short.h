@@ -146,8 +146,8 @@ static unsigned ROW(sixteen)(const ROW(lanes) * rows, const logits_unit *unit,
     real *const end = unused + 2 * FE_SHORT;
     const ROW(leaf) leaf = {x, t, c, rows->n, 0, {nowhere, nowhere}, unused, end},
                     nothing = {x, t, c, 0, 0, {nowhere, nowhere}, unused, end};
-    const ROW(sums) none = ROW(no_sums)();
-    ROW(bounds) bounds = ROW(bounds_of)(&leaf, 0, &none);
+    GROUP runs[RUNS];
+    ROW(bounds) bounds = ROW(bounds_of)(&leaf, 0, G(set)(0), runs);
     double lanes[FE_PARTS][FE_LANES] = {{0}};
     fe_state one;
     for (int part = 0; part < FE_PARTS; part++) one.part[part] = lanes[part];
