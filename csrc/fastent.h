@@ -23,14 +23,15 @@
 #define FE_SEGMENT 32768
 #define FE_SHORT 256
 
-/* Exponentials of logits are kept between the two reads of a row if they are at most FE_KEPT
- * numbers (500 KiB of doubles): in groups of FE_LANES, and of a row longer than FE_SHORT one number
- * more for each leaf of FE_LOGITS_LEAF entries. */
-#define FE_LOGITS_LEAF 1024
+/* Rows of logits longer than FE_SHORT are worked on in leaves of so many bytes. Exponentials are
+ * kept between the two reads of a row if they are at most FE_KEPT numbers (500 KiB of doubles): in
+ * groups of FE_LANES, and of a row of leaves a number more for each, as many as there are of
+ * doubles. */
+#define FE_LOGITS_LEAF_BYTES 8192
 #define FE_KEPT 64000
 #define FE_KEPT_ROW(columns, each)                             \
   (((columns) + FE_LANES - 1) / FE_LANES * FE_LANES * (each) + \
-   ((columns) + FE_LOGITS_LEAF - 1) / FE_LOGITS_LEAF)
+   ((columns) * sizeof(double) + FE_LOGITS_LEAF_BYTES - 1) / FE_LOGITS_LEAF_BYTES)
 
 /* Status bits that a kernel returns. */
 #define FE_INVALID 1u /* an entry is no probability: its result is NaN */

@@ -21,7 +21,7 @@
  */
 
 #define ROW(part) NAME(MEASURE, part)
-#define LEAF FE_LOGITS_LEAF /* entries: 4 or 8 KiB */
+#define LEAF LOGITS_LEAF /* entries */
 #define CHAIN 16 /* groups, or columns of short rows, that are summed before they go to double */
 #define RUN (CHAIN * FE_LANES)
 #define RUNS (LEAF / RUN)

@@ -163,12 +163,12 @@ INLINE void NAME(spread, long_row)(const fe_block *block, const fe_state *state,
   const size_t each = kind == NAME(spread, exact) ? 2 : 1;
   const size_t room = FE_KEPT_ROW(block->row_length, each);
   const real *kept = (const real *)block->kept + r * room;
-  const real *exponent = kept + room - 1 - block->column / FE_LOGITS_LEAF;
-  for (size_t i = 0; i < row.n; i += FE_LOGITS_LEAF, exponent--) {
+  const real *exponent = kept + room - 1 - block->column / LOGITS_LEAF;
+  for (size_t i = 0; i < row.n; i += LOGITS_LEAF, exponent--) {
     NAME(spread, part) leaf = row;
     const double fall = (double)*exponent - state->part[FE_COUNT][r];
     leaf.x += i, leaf.t += i;
-    leaf.n = row.n - i < FE_LOGITS_LEAF ? row.n - i : FE_LOGITS_LEAF;
+    leaf.n = row.n - i < LOGITS_LEAF ? row.n - i : LOGITS_LEAF;
     leaf.kept = kept + each * (block->column + i);
     if (fall >= SPREAD_LEAST) {
       leaf.unit = (compute)g64_power_of_two(g64_set(fall)).v[0][0] * leaf.unit;

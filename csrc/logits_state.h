@@ -25,6 +25,7 @@
  * LOGITS_EXP is for exponentials that are results themselves. LOGITS_EXP_SUM, shorter, is for those
  * that are summed for a bound of 1e-6 or 1e-13: its own error is 1e-7 and 3e-16.
  */
+#undef LOGITS_LEAF
 #undef LOGITS_HEAD
 #undef LOGITS_LIFT
 #undef LOGITS_BIAS
@@ -33,6 +34,7 @@
 #undef LOGITS_EXP_COUNT
 #undef LOGITS_EXP_SUM
 #undef LOGITS_EXP_SUM_COUNT
+#define LOGITS_LEAF (FE_LOGITS_LEAF_BYTES / sizeof(real)) /* entries */
 #define LOGITS_FAR 0x1p18 /* of k: integers up to there, times T log 2 to 32 bits, are exact */
 #if REAL == 32 && FE_FMA
 #define LOGITS_HEAD 60
