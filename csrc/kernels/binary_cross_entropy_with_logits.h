@@ -7,9 +7,11 @@
  *
  * Edge cases: an infinite x is certainty: 0 where the target agrees, else +inf; t outside [0, 1]
  *   gives NaN and sets FE_INVALID; NaN in either gives NaN. No floor.
- * Accumulation of the sum: |x| w with the residual of product and sum; of the logarithms a product
- *   1 + s of all 1 + E, s <- s (1 + E) + E, which keeps the digits of tiny E: one logarithm a leaf,
- *   in which 1 + s stays below 2^256.
+ * Accumulation of the sum: |x| w as they are; of the logarithms a product 1 + s of all 1 + E,
+ *   s <- s (1 + E) + E, which keeps the digits of tiny E: one logarithm a leaf, in which 1 + s
+ * stays below 2^256. Both for 16 elements of a lane, then in double: as nothing is negative, each
+ * of these steps costs at most half a unit of the last place, 9.5e-7 of all in float, in double
+ * 1e-14.
  */
 
 #if REAL == 64
@@ -62,31 +64,48 @@ INLINE g64 NAME(binary_cross_entropy_with_logits, element)(g64 t, g64 x, const f
 
 #define LEAST_LOGIT (REAL == 32 && FE_FMA ? -87 : -708) /* e^x is a normal number from here up */
 
+#define CHAIN 16 /* elements of a lane that are added before they go to double */
+
 typedef struct {
-  SUM linear;
-  g64 s;
+  GROUP linear, s; /* of a chain */
+  g64 linears, product;
+  int count;
 } NAME(binary_cross_entropy_with_logits_sum, state);
 
 INLINE NAME(binary_cross_entropy_with_logits_sum, state)
     NAME(binary_cross_entropy_with_logits_sum, begin)(void) {
-  return (NAME(binary_cross_entropy_with_logits_sum, state)){{G(set)(0), G(set)(0)}, g64_set(0)};
+  const GROUP zero = G(set)(0);
+  return (NAME(binary_cross_entropy_with_logits_sum, state)){zero, zero, g64_set(0), g64_set(0), 0};
+}
+
+INLINE void NAME(binary_cross_entropy_with_logits_sum,
+                 flush)(NAME(binary_cross_entropy_with_logits_sum, state) * state) {
+  const GROUP zero = G(set)(0);
+  const g64 s = WIDEN(state->s);
+  state->linears = g64_add(state->linears, WIDEN(state->linear));
+  state->product = g64_fma(state->product, g64_add(g64_set(1), s), s);
+  state->linear = state->s = zero;
+  state->count = 0;
 }
 
 INLINE void NAME(binary_cross_entropy_with_logits_sum,
                  term)(NAME(binary_cross_entropy_with_logits_sum, state) * state, GROUP t, GROUP x,
                        const fe_params *params, int variant) {
   (void)params, (void)variant;
-  const GROUP zero = G(set)(0), minus = G(min)(x, G(sub)(zero, x));
-  const g64 e = WIDEN(G(exp_normal)(minus));
-  state->s = g64_fma(state->s, g64_add(g64_set(1), e), e);
-  const GROUP w = G(select)(G(less)(zero, x), G(sub)(G(set)(1), t), t);
-  S(subtract_product)(&state->linear, w, minus);
+  const GROUP zero = G(set)(0), one = G(set)(1), minus = G(min)(x, G(sub)(zero, x));
+  const GROUP e = G(exp_normal)(minus);
+  state->s = G(fma)(state->s, G(add)(one, e), e);
+  const GROUP w = G(select)(G(less)(zero, x), G(sub)(one, t), t);
+  state->linear = G(fnma)(w, minus, state->linear);
+  if (++state->count == CHAIN) NAME(binary_cross_entropy_with_logits_sum, flush)(state);
 }
 
 INLINE sum64 NAME(binary_cross_entropy_with_logits_sum,
                   end)(const NAME(binary_cross_entropy_with_logits_sum, state) * state) {
-  sum64 sum = S(widen)(&state->linear);
-  sum64_add_signed(&sum, g64_log1p(state->s));
+  NAME(binary_cross_entropy_with_logits_sum, state) whole = *state;
+  NAME(binary_cross_entropy_with_logits_sum, flush)(&whole);
+  sum64 sum = {whole.linears, g64_set(0)};
+  sum64_add_signed(&sum, g64_log1p(whole.product));
   return sum;
 }
 
@@ -113,6 +132,7 @@ INLINE MASK NAME(binary_cross_entropy_with_logits_sum, special)(GROUP t, GROUP x
 #define WATCH_LIMIT(params) LEAST_LOGIT
 #include "../reduce.h"
 #undef LEAST_LOGIT
+#undef CHAIN
 
 #define MEASURE binary_cross_entropy_with_logits
 #define OPERANDS 2
