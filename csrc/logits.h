@@ -201,6 +201,13 @@ INLINE ROW(bounds)
   return bounds;
 }
 
+/* Those of a leaf of which nothing is known. */
+INLINE ROW(bounds) ROW(new_bounds)(const ROW(leaf) * leaf) {
+  GROUP runs[RUNS];
+  for (size_t j = 0; j < RUNS; j++) runs[j] = G(set)(0); /* or some compilers take them for unset */
+  return ROW(bounds_of)(leaf, 0, runs[0], runs);
+}
+
 #include "logits_leaf.h"
 #include "logits_run.h"
 
@@ -302,8 +309,7 @@ static unsigned ROW(accumulate)(const fe_block *block, const fe_params *params,
   if (n == 0 || block->rows == 0) return status;
   if (block->row_length <= FE_SHORT) return ROW(short_rows)(block, params, &unit, state);
   ROW(leaf) leaves[2] = {ROW(leaf_at)(block, 0, 0)}, *leaf = leaves, *next = leaves + 1;
-  GROUP runs[RUNS];
-  ROW(bounds) bounds = ROW(bounds_of)(leaf, 0, G(set)(0), runs);
+  ROW(bounds) bounds = ROW(new_bounds)(leaf);
   for (size_t r = 0, i = 0; r < block->rows;) {
     const size_t row = r;
     i += LEAF;

@@ -146,8 +146,7 @@ static unsigned ROW(sixteen)(const ROW(lanes) * rows, const logits_unit *unit,
     real *const end = unused + 2 * FE_SHORT;
     const ROW(leaf) leaf = {x, t, c, rows->n, 0, {nowhere, nowhere}, unused, end},
                     nothing = {x, t, c, 0, 0, {nowhere, nowhere}, unused, end};
-    GROUP runs[RUNS];
-    ROW(bounds) bounds = ROW(bounds_of)(&leaf, 0, G(set)(0), runs);
+    ROW(bounds) bounds = ROW(new_bounds)(&leaf);
     double lanes[FE_PARTS][FE_LANES] = {{0}};
     fe_state one;
     for (int part = 0; part < FE_PARTS; part++) one.part[part] = lanes[part];
