@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from typing import Any
 
@@ -301,3 +302,32 @@ def test_twin(dtype: Any, rng: np.random.Generator) -> None:
     labels = rng.integers(0, 30, 20)
     want = reference.softmax_cross_entropy(labels, x)
     np.testing.assert_allclose(fe.softmax_cross_entropy(labels, x), want, rtol=tolerance)
+
+
+@pytest.mark.parametrize("n", [257, 512, 1000, 1025, 2048, 2050, 4100])
+@pytest.mark.parametrize("apart", [None, 1, 15, 17, 250, 256, 1024, 2048])
+def test_the_largest_wherever_it_is(n: int, apart: int | None, dtype: Any) -> None:
+    """One entry of that size is left out of the sums, in whatever group, run and leaf it stands.
+
+    Of rows of zeros with t entries of 40: R = (t - 1) + (n - t) e^-40.
+    """
+    ends = [at for at in range(0, n, 256) for at in (at, min(at + 255, n - 1))]
+    places = sorted({*ends, n // 2, n - 1, n - 2, n // 16 * 16 - 1})
+    x = np.zeros((len(places), n), dtype)
+    for row, at in zip(x, places, strict=True):
+        row[at] = row[(at + (apart or 0)) % n] = 40
+    times = 1 if apart is None or apart % n == 0 else 2
+    small = (n - times) * math.exp(-40)
+    rest = times - 1 + small
+    loss, relative = math.log1p(rest), _bound("softmax_entropy", dtype)
+    entropy = loss + 40 * small / (1 + rest)
+    first = x.argmax(-1)
+    scores = fe.score_logits(first, x)
+    targets = (x == 40) / dtype(times)
+    np.testing.assert_allclose(fe.softmax_cross_entropy(first, x), loss, relative, 0)
+    np.testing.assert_allclose(fe.softmax_cross_entropy(targets, x), loss, relative, 0)
+    np.testing.assert_allclose(fe.softmax_entropy(x), entropy, relative, 0)
+    np.testing.assert_allclose(fe.softmax(x).max(-1), 1 / (1 + rest), relative, 0)
+    np.testing.assert_array_equal(scores.prediction, first)
+    np.testing.assert_array_equal(scores.rank, 0)
+    assert ((scores.margin == 0) == (times == 2)).all()
