@@ -88,6 +88,18 @@ def test_constant_losses(x: float, dtype: Any) -> None:
             assert error <= allowed + least * (9000 if one < np.finfo(dtype).tiny else 1)
 
 
+def test_equal_losses(dtype: Any, rng: np.random.Generator) -> None:
+    """Fresh logits, sixteen times a lane each: the worst that additions can lose."""
+    target = np.ones(400, dtype)
+    logits = rng.uniform(0, 25, 400).astype(dtype)
+    exact = 256 * reference.exact_binary_cross_entropy_with_logits(target, logits)
+    rows = np.repeat(logits, 256).reshape(400, 256)
+    allowed = bound("binary_cross_entropy_with_logits_sum", dtype)
+    for row, true in zip(rows, exact, strict=True):
+        got = binary_cross_entropy_with_logits(np.ones(256, dtype), row, reduction="sum")
+        assert abs(mpf(float(got)) - true) <= allowed * true
+
+
 EDGES = [  # target, logit, loss
     (1, inf, 0),
     (0, -inf, 0),
