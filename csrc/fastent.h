@@ -81,6 +81,8 @@ typedef struct fe_block {
   fe_ahead ahead[FE_OPERANDS];
   const double *inverse[2]; /* NULL, or FE_INVERSE numbers, see above */
   void *kept;               /* NULL, or what accumulate leaves for spread; logits_spread.h */
+  /* NULL: FE_TARGET is there; or where the entry of each row's label is, NULL: it has none */
+  const void *const *labelled;
 } fe_block;
 
 /* What is known of rows after some of their entries: arrays of which row r has entry r. Sums use

@@ -163,7 +163,12 @@ typedef struct {
   compute largest; /* of the entries that are no NaN */
   size_t run;      /* the first that holds it */
   GROUP smallest;
+  /* For ranks: */
+  size_t holders, lane; /* how many runs hold the largest, and in which lane the first does */
+  GROUP others;         /* which may be the runner-up */
 } ROW(bounds);
+
+#include "logits_ranks.h"
 
 /* The bounds of a leaf, of which so many groups have been noted: their smallest entries, and the
  * largest of each run. */
@@ -171,33 +176,27 @@ INLINE ROW(bounds)
     ROW(bounds_of)(const ROW(leaf) * leaf, size_t noted, GROUP smallest, GROUP *largest) {
   const size_t count = leaf->count, runs = (count + RUN - 1) / RUN;
   const GROUP infinity = G(set)((compute)__builtin_inf()), none = G(sub)(G(set)(0), infinity);
-  ROW(bounds) bounds = {0, 0, noted > 0 ? smallest : infinity};
-  GROUP all = none;
+  ROW(bounds) bounds = {0, 0, noted > 0 ? smallest : infinity, 0, 0, none};
+  GROUP all = none, second = none;
   for (size_t j = 0; j < runs; j++) {
     const int known = noted > j * CHAIN;
     const size_t end = count - j * RUN < RUN ? count : (j + 1) * RUN;
     GROUP high = known ? largest[j] : none;
     for (size_t i = known ? noted * FE_LANES : j * RUN; i < end; i += FE_LANES) {
       const GROUP a = LOAD_UP_TO(leaf->x + i, count - i, leaf->x[i]);
-      high = G(max)(a, high);
+      high = G(max)(RANKED ? LOAD_UP_TO(leaf->x + i, count - i, -__builtin_inf()) : a, high);
       bounds.smallest = G(min)(a, bounds.smallest);
     }
     largest[j] = high;
+    if (RANKED) second = G(max)(G(min)(high, all), second);
     all = G(max)(high, all);
   }
-  compute lanes[FE_LANES];
-  G(store)(lanes, all);
-  _Pragma("GCC unroll 4") for (int step = FE_LANES / 2; step > 0; step /= 2) {
-    _Pragma("GCC unroll 8") for (int i = 0; i < step; i++) {
-      lanes[i] = lanes[i] > lanes[i + step] ? lanes[i] : lanes[i + step];
-    }
-  }
-  bounds.largest = lanes[0];
-  int found = 0;
+  bounds.largest = G(largest)(all);
   for (size_t j = 0; j < runs; j++) {
-    found |= M(any)(G(equal)(largest[j], G(set)(bounds.largest)));
-    bounds.run += !found;
+    bounds.holders += (size_t)M(any)(G(equal)(largest[j], G(set)(bounds.largest)));
+    bounds.run += bounds.holders == 0;
   }
+  if (RANKED && bounds.holders > 0) ROW(find_lane)(&bounds, all, second, largest[bounds.run]);
   return bounds;
 }
 
@@ -247,6 +246,8 @@ static unsigned ROW(add_leaf)(const ROW(leaf) * given, const ROW(leaf) * next, R
   ROW(sums) sums = ROW(no_sums)();
   ROW(leaf) other;
   size_t peak = RUNS, noted = 0;
+  int twins = bounds->holders > 1, counted = 0;
+  GROUP above = ROW(none_above)();
   unsigned status = 0;
   real differences[LEAF];
   GROUP runs[RUNS]; /* of the next leaf: their largest entries */
@@ -277,18 +278,22 @@ static unsigned ROW(add_leaf)(const ROW(leaf) * given, const ROW(leaf) * next, R
       leaf = &other;
     }
     if (KEPT && !far) *leaf->exponent = (real)k;
-    noted = ROW(add_terms)(leaf, peak, next, &s, clamped, &sums, runs);
+    const compute label = RANKED ? (compute)(state->part[FE_TARGET][r] + 0.0) : 0; /* -0 is 0 */
+    noted = ROW(add_terms)(leaf, peak, next, &s, clamped, label, &sums, &above, runs);
     ROW(collect)(&sums, state, r);
     const double others = g64_total(WIDEN(sums.excluded)) - 1;
     if (others > 0) ROW(put_back)(others, k, far, unit, state, r);
-    if (MASKED && !clamped) /* what stood behind the end was counted */
+    twins |= others > 0;
+    counted = RANKED && !far && !(label <= -__builtin_inf());
+    const int behind = MASKED || (counted && (compute)(real)s.lowest > label);
+    if (behind && !clamped) /* what stood behind the end was counted */
       state->part[FE_COUNT][r] -= (double)((FE_LANES - leaf->count % FE_LANES) % FE_LANES);
   } else {
     ROW(nothing)(leaf, state, r);
   }
   if (TARGETS && M(any)(G(less)(sums.target, G(set)(0))))
     state->part[FE_HIGH][r] = __builtin_nan(""), status = FE_INVALID;
-  if (RANKED) ROW(rank_leaf)(given, bounds, before, state, r);
+  if (RANKED) ROW(rank_leaf)(given, bounds, twins, before, counted, above, state, r);
   *bounds = ROW(bounds_of)(next, noted, sums.smallest, runs);
   return status;
 }
@@ -312,6 +317,7 @@ static unsigned ROW(accumulate)(const fe_block *block, const fe_params *params,
   ROW(bounds) bounds = ROW(new_bounds)(leaf);
   for (size_t r = 0, i = 0; r < block->rows;) {
     const size_t row = r;
+    if (RANKED && i == 0) ROW(read_labels)(block, row, 1, LABELS_AHEAD, state);
     i += LEAF;
     if (i >= n) i = 0, r++;
     if (r < block->rows) *next = ROW(leaf_at)(block, r, i);
@@ -329,6 +335,7 @@ static unsigned ROW(accumulate)(const fe_block *block, const fe_params *params,
 #undef CHAIN
 #undef RUN
 #undef RUNS
+#undef LABELS_AHEAD
 #undef PAIRED
 #undef AHEAD
 #undef FETCH

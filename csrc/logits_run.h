@@ -13,19 +13,20 @@ typedef struct {
   const real *x, *t, *next;
   real *kept;
   size_t count, noted, step, plain;
-  compute excluded;
+  compute excluded, label;
   real nothing;
   fe_ahead ahead[2];
 } ROW(run);
 
 /* What the loop goes by, and what it makes. */
 typedef struct {
-  GROUP magic, lowest, largest, excluded;
+  GROUP magic, lowest, largest, excluded, label;
 } ROW(constants);
 typedef struct {
   ROW(chain) chain;
   GROUP excluded;                  /* how many */
   GROUP target, smallest, largest; /* the smallest target; bounds of the next run */
+  GROUP above;                     /* the label's: how many */
 } ROW(made);
 
 /* A group's terms, and the bounds of one of the next leaf. */
@@ -40,6 +41,7 @@ INLINE void ROW(group)(const ROW(run) * run, size_t group, const ROW(constants) 
   const GROUP other = LOAD(next), zero = G(set)(0);
   const GROUP x = plain ? LOAD(run->x + i) : LOAD_UP_TO(run->x + i, left, run->nothing);
   GROUP t = !TARGETS ? other : plain ? LOAD(run->t + i) : LOAD_UP_TO(run->t + i, left, 0);
+  if (RANKED) ROW(add_above)(&made->above, x, of->label);
   if (TARGETS) made->target = G(min)(t, made->target);
   MASK excluded;
   if (!plain) {
@@ -59,14 +61,15 @@ INLINE void ROW(group)(const ROW(run) * run, size_t group, const ROW(constants) 
 /* The terms of a run, and the bounds of that of the next leaf: its largest entries by themselves.
  */
 INLINE void ROW(groups)(const ROW(run) * given, const NAME(logits, shift) * shift,
-                        const int tempered, const int clamped, ROW(sums) * sums, GROUP *largest) {
+                        const int tempered, const int clamped, ROW(sums) * sums, GROUP *above,
+                        GROUP *largest) {
   const ROW(run) copy = *given, *run = &copy; /* which what is kept cannot write over */
   const NAME(logits, shift) same = *shift, *s = &same;
-  const ROW(constants)
-      of = {G(set)(s->magic), G(set)(s->lowest), G(set)(s->largest), G(set)(run->excluded)};
+  const ROW(constants) of = {G(set)(s->magic), G(set)(s->lowest), G(set)(s->largest),
+                             G(set)(run->excluded), G(set)(run->label)};
   const GROUP none = G(set)((compute)-__builtin_inf());
   const size_t groups = (run->count + FE_LANES - 1) / FE_LANES;
-  ROW(made) made = {ROW(new_chain)(), sums->excluded, sums->target, sums->smallest, none};
+  ROW(made) made = {ROW(new_chain)(), sums->excluded, sums->target, sums->smallest, none, *above};
   for (size_t group = 0; group < run->plain; group++)
     ROW(group)(run, group, &of, s, tempered, clamped, 1, &made);
   for (size_t group = run->plain; group < groups; group++)
@@ -76,6 +79,7 @@ INLINE void ROW(groups)(const ROW(run) * given, const NAME(logits, shift) * shif
   sums->target = made.target;
   sums->smallest = made.smallest;
   *largest = made.largest;
+  *above = made.above;
 }
 
 #if PAIRED /* of all registers these alone take more than there are */
@@ -84,12 +88,12 @@ OUTLINE
 static
 #endif
 void ROW(terms)(const ROW(run) * run, const NAME(logits, shift) * s, int clamped, ROW(sums) * sums,
-                GROUP *largest) {
+                GROUP *above, GROUP *largest) {
   const int tempered = s->rate < 1 || s->rate > 1;
-  if (tempered && clamped) ROW(groups)(run, s, 1, 1, sums, largest);
-  else if (tempered) ROW(groups)(run, s, 1, 0, sums, largest);
-  else if (clamped) ROW(groups)(run, s, 0, 1, sums, largest);
-  else ROW(groups)(run, s, 0, 0, sums, largest);
+  if (tempered && clamped) ROW(groups)(run, s, 1, 1, sums, above, largest);
+  else if (tempered) ROW(groups)(run, s, 1, 0, sums, above, largest);
+  else if (clamped) ROW(groups)(run, s, 0, 1, sums, above, largest);
+  else ROW(groups)(run, s, 0, 0, sums, above, largest);
 }
 
 /* The terms of a leaf but the largest entries of run number `peak`, and what is noted of the next:
@@ -101,8 +105,8 @@ void ROW(terms)(const ROW(run) * run, const NAME(logits, shift) * s, int clamped
  * largest term, and nothing in any result.
  */
 static size_t ROW(add_terms)(const ROW(leaf) * leaf, size_t peak, const ROW(leaf) * next,
-                             const NAME(logits, shift) * s, int clamped, ROW(sums) * sums,
-                             GROUP *largest) {
+                             const NAME(logits, shift) * s, int clamped, compute label,
+                             ROW(sums) * sums, GROUP *above, GROUP *largest) {
   static const real nowhere[FE_LANES];
   const real nothing = clamped ? (real)-__builtin_inf() : (real)s->lowest;
   const size_t runs = (leaf->count + RUN - 1) / RUN,
@@ -126,11 +130,12 @@ static size_t ROW(add_terms)(const ROW(leaf) * leaf, size_t peak, const ROW(leaf
            known > 0 ? FE_LANES : 0,
            j == peak ? 0 : count / FE_LANES,
            j == peak ? s->largest : (compute)__builtin_nan(""),
+           label,
            nothing,
            {leaf->ahead[0], leaf->ahead[1]}};
     run.ahead[0].next += (ptrdiff_t)(turn * RUN) * run.ahead[0].size;
     run.ahead[1].next += (ptrdiff_t)(turn * RUN) * run.ahead[1].size;
-    ROW(terms)(&run, s, clamped, sums, largest + j);
+    ROW(terms)(&run, s, clamped, sums, above, largest + j);
   }
   return noted;
 }

@@ -214,6 +214,7 @@ static unsigned ROW(short_rows)(const fe_block *block, const fe_params *params,
           }
         }
       }
+      if (RANKED) ROW(read_labels)(block, r + i, left, 0, state);
       status |= ROW(sixteen)(&lanes, unit, state, r + i);
     }
   }

@@ -76,6 +76,7 @@ typedef float half32 __attribute__((vector_size(FE_BYTES / 2), aligned(4), may_a
 #define V64_EXPONENT(a) ((v64)((u64)(a) >> 52))
 #define V64_AS_EXPONENT(a) ((v64)((u64)(a) << 52))
 #define V64_SIGN(a) ((v64)((i64)(a) < 0))
+#define V64_SIGN_BIT(a) ((v64)((u64)(a) >> 63))
 #define V32_BITS_ADD(a, b) ((v32)((u32)(a) + (u32)(b)))
 #define V32_BITS_SUB(a, b) ((v32)((u32)(a) - (u32)(b)))
 #define V32_BITS_AND(a, b) ((v32)((i32)(a) & (i32)(b)))
@@ -83,6 +84,7 @@ typedef float half32 __attribute__((vector_size(FE_BYTES / 2), aligned(4), may_a
 #define V32_EXPONENT(a) (__builtin_convertvector((i32)(a) >> 23, v32))
 #define V32_AS_EXPONENT(a) ((v32)((u32)(a) << 23))
 #define V32_SIGN(a) ((v32)((i32)(a) >> 31))
+#define V32_SIGN_BIT(a) ((v32)((u32)(a) >> 31))
 #define V_MASK_AND(a, b) ((a) & (b))
 #define V_MASK_OR(a, b) ((a) | (b))
 #define V_MASK_NOT(a) (~(a))
@@ -131,6 +133,7 @@ typedef struct {
 #define FE_INDEX_2(op) op(0), op(1)
 #define FE_INDEX_4(op) FE_INDEX_2(op), op(2), op(3)
 #define FE_INDEX_8(op) FE_INDEX_4(op), op(4), op(5), op(6), op(7)
+#define FE_INDEX_16(op) FE_INDEX_8(op), op(8), op(9), op(10), op(11), op(12), op(13), op(14), op(15)
 #define FE_AT_1(op, a, i) op(a.v[i])
 #define FE_AT_2(op, a, b, i) op(a.v[i], b.v[i])
 #define FE_AT_3(op, a, b, c, i) op(a.v[i], b.v[i], c.v[i])
@@ -170,29 +173,30 @@ typedef struct {
 #define DEFINE_3(result, name, argument, each, op) \
   INLINE result name(argument a, argument b, argument c) { return (result){{each(op, a, b, c)}}; }
 
-#define DEFINE_GROUP(G, M, V, EACH_1, EACH_2, EACH_3)                                    \
-  DEFINE_2(G, G##_add, G, EACH_2, V_ADD)                                                 \
-  DEFINE_2(G, G##_sub, G, EACH_2, V_SUB)                                                 \
-  DEFINE_2(G, G##_mul, G, EACH_2, V_MUL)                                                 \
-  DEFINE_2(G, G##_div, G, EACH_2, V_DIV)                                                 \
-  DEFINE_3(G, G##_fma, G, EACH_3, V##_FMA)   /*  a * b + c */                            \
-  DEFINE_3(G, G##_fnma, G, EACH_3, V##_FNMA) /* -a * b + c */                            \
-  DEFINE_3(G, G##_fms, G, EACH_3, V##_FMS)   /*  a * b - c */                            \
-  DEFINE_2(G, G##_min, G, EACH_2, V##_MIN)   /* b where a is NaN */                      \
-  DEFINE_2(G, G##_max, G, EACH_2, V##_MAX)   /* b where a is NaN */                      \
-  DEFINE_1(G, G##_sqrt, G, EACH_1, V##_SQRT)                                             \
-  DEFINE_2(G, G##_bits_add, G, EACH_2, V##_BITS_ADD)                                     \
-  DEFINE_2(G, G##_bits_sub, G, EACH_2, V##_BITS_SUB)                                     \
-  DEFINE_2(G, G##_bits_and, G, EACH_2, V##_BITS_AND)                                     \
-  DEFINE_2(G, G##_bits_or, G, EACH_2, V##_BITS_OR)                                       \
-  DEFINE_1(G, G##_exponent, G, EACH_1, V##_EXPONENT)                                     \
-  DEFINE_1(G, G##_as_exponent, G, EACH_1, V##_AS_EXPONENT) /* the last bits, as those */ \
-  DEFINE_1(G, G##_sign, G, EACH_1, V##_SIGN) /* all ones where the sign bit is set */    \
-  DEFINE_2(M, G##_less, G, EACH_2, V##_LESS)                                             \
-  DEFINE_2(M, G##_equal, G, EACH_2, V##_EQUAL)                                           \
-  DEFINE_2(M, M##_and, M, EACH_2, V_MASK_AND)                                            \
-  DEFINE_2(M, M##_or, M, EACH_2, V_MASK_OR)                                              \
-  DEFINE_1(M, M##_not, M, EACH_1, V_MASK_NOT)                                            \
+#define DEFINE_GROUP(G, M, V, EACH_1, EACH_2, EACH_3)                                         \
+  DEFINE_2(G, G##_add, G, EACH_2, V_ADD)                                                      \
+  DEFINE_2(G, G##_sub, G, EACH_2, V_SUB)                                                      \
+  DEFINE_2(G, G##_mul, G, EACH_2, V_MUL)                                                      \
+  DEFINE_2(G, G##_div, G, EACH_2, V_DIV)                                                      \
+  DEFINE_3(G, G##_fma, G, EACH_3, V##_FMA)   /*  a * b + c */                                 \
+  DEFINE_3(G, G##_fnma, G, EACH_3, V##_FNMA) /* -a * b + c */                                 \
+  DEFINE_3(G, G##_fms, G, EACH_3, V##_FMS)   /*  a * b - c */                                 \
+  DEFINE_2(G, G##_min, G, EACH_2, V##_MIN)   /* b where a is NaN */                           \
+  DEFINE_2(G, G##_max, G, EACH_2, V##_MAX)   /* b where a is NaN */                           \
+  DEFINE_1(G, G##_sqrt, G, EACH_1, V##_SQRT)                                                  \
+  DEFINE_2(G, G##_bits_add, G, EACH_2, V##_BITS_ADD)                                          \
+  DEFINE_2(G, G##_bits_sub, G, EACH_2, V##_BITS_SUB)                                          \
+  DEFINE_2(G, G##_bits_and, G, EACH_2, V##_BITS_AND)                                          \
+  DEFINE_2(G, G##_bits_or, G, EACH_2, V##_BITS_OR)                                            \
+  DEFINE_1(G, G##_exponent, G, EACH_1, V##_EXPONENT)                                          \
+  DEFINE_1(G, G##_as_exponent, G, EACH_1, V##_AS_EXPONENT) /* the last bits, as those */      \
+  DEFINE_1(G, G##_sign, G, EACH_1, V##_SIGN)         /* all ones where the sign bit is set */ \
+  DEFINE_1(G, G##_sign_bit, G, EACH_1, V##_SIGN_BIT) /* as the last bit */                    \
+  DEFINE_2(M, G##_less, G, EACH_2, V##_LESS)                                                  \
+  DEFINE_2(M, G##_equal, G, EACH_2, V##_EQUAL)                                                \
+  DEFINE_2(M, M##_and, M, EACH_2, V_MASK_AND)                                                 \
+  DEFINE_2(M, M##_or, M, EACH_2, V_MASK_OR)                                                   \
+  DEFINE_1(M, M##_not, M, EACH_1, V_MASK_NOT)                                                 \
   INLINE G G##_select(M m, G a, G b) { return (G){{EACH_3(V##_SELECT, m, a, b)}}; }
 
 DEFINE_GROUP(g64, m64, V64, EACH64_1, EACH64_2, EACH64_3)
@@ -223,17 +227,7 @@ INLINE g32 g32_bits(uint32_t bits) {
   return g32_set(x);
 }
 
-INLINE int m64_any(m64 m) {
-  k64 all = m.v[0];
-  for (int i = 1; i < G64_REGISTERS; i++) all |= m.v[i];
-  return V64_ANY(all);
-}
-
-INLINE int m32_any(m32 m) {
-  k32 all = m.v[0];
-  for (int i = 1; i < G32_REGISTERS; i++) all |= m.v[i];
-  return V32_ANY(all);
-}
+#include "simd/lanes.h"
 
 /* ---- memory --------------------------------------------------------------------------------- */
 

@@ -108,7 +108,7 @@ cdef int open_scratch(Scratch *scratch, const fe_measure *measure, const Work *w
     cdef Py_ssize_t n = work.columns, size = work.itemsize, entries = FETCHED
     cdef bint packed[FE_OPERANDS]
     cdef bint tile = False, by_columns = False, fetched = False
-    cdef bint again = work.filled or measure.results > 1  # the entries are read more than once
+    cdef bint again = work.filled or work.top != NULL  # the entries are read more than once
     cdef int k
     memset(scratch, 0, sizeof(Scratch))
     scratch.by_columns = (measure.takes_columns > (n > FE_SHORT) and not normalize and n > 1
@@ -234,12 +234,10 @@ cdef fe_state state_of(States *states, const fe_measure *measure) noexcept nogil
 
 cdef void begin(const fe_measure *measure, const Work *work, Py_ssize_t start, Py_ssize_t rows,
                 Py_ssize_t room, double *labels, const fe_state *state) noexcept nogil:
-    """Begin `room` states; with what the labels of rows start .. start + rows pick, if it is needed."""
+    """Begin `room` states; and fetch the labels of rows start .. start + rows."""
     fe_begin(measure, state, room)
     if work.labelled:
         fetch_labels(work, start, rows, labels)
-    if measure.ranks:
-        pick_targets(measure, work, start, rows, labels, state)
 
 
 cdef unsigned add_block(const fe_measure *measure, const Work *work, const Scratch *scratch,
@@ -253,10 +251,16 @@ cdef unsigned add_block(const fe_measure *measure, const Work *work, const Scrat
     cdef fe_block block
     cdef States more_states
     cdef fe_state more
+    cdef const void *labelled[FE_BLOCK_ROWS]
     cdef Py_ssize_t n = work.columns, column = 0, room = (rows + 15) // 16 * 16
     cdef unsigned status = 0
     cdef int i
     begin(measure, work, start, rows, room, labels, state)
+    block.labelled = NULL
+    if measure.ranks and 0 < n <= FE_SEGMENT and find_labelled(work, start, rows, labels, labelled):
+        block.labelled = labelled
+    elif measure.ranks:
+        pick_targets(measure, work, start, rows, labels, state)
     block.rows = rows
     block.row_length = n
     block.kept = scratch.kept
@@ -273,6 +277,8 @@ cdef unsigned add_block(const fe_measure *measure, const Work *work, const Scrat
         else:
             more = state_of(&more_states, measure)
             begin(measure, work, start, rows, room, labels, &more)
+            if measure.ranks:
+                pick_targets(measure, work, start, rows, labels, &more)
             status |= measure.accumulate[work.real](&block, params, &more)
             measure.combine[work.real](state, &more, rows, params)
         column += FE_SEGMENT

@@ -68,6 +68,7 @@ cdef extern from "fastent.h" nogil:
         fe_ahead ahead[FE_OPERANDS]
         const double *inverse[2]
         void *kept
+        const void *const *labelled
 
     ctypedef struct fe_state:
         double *part[FE_PARTS]

@@ -109,6 +109,22 @@ cdef void pick_targets(const fe_measure *measure, const Work *work, Py_ssize_t s
                 to[r] = read_one(&work.view[k], data, work)
 
 
+cdef bint find_labelled(const Work *work, Py_ssize_t start, Py_ssize_t rows, const double *labels,
+                        const void **labelled) noexcept nogil:
+    """Where the entries are that the labels of rows name (NULL: none), of rows that are read as
+    they are: the kernel reads them row by row, so that it does not wait for memory."""
+    cdef Py_ssize_t r
+    cdef const char *data
+    if not (work.labelled and work.view[0].native and rows <= work.run - start % work.run):
+        return False
+    data = row_address(work, 0, start)
+    for r in range(rows):
+        labelled[r] = NULL
+        if labels[r] != work.ignored:
+            labelled[r] = data + r * work.outer[0] + <Py_ssize_t> labels[r] * work.entry[0]
+    return True
+
+
 cdef void clear_ignored(const Work *work, const double *labels, Py_ssize_t rows, int real_type,
                         char *results) noexcept nogil:
     """Rows and elements of an ignored label have no loss, whatever they hold."""

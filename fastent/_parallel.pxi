@@ -212,10 +212,13 @@ cdef void segment_task(void *context, size_t index, size_t slot) noexcept nogil:
     if not scratch.opened:
         status = open_scratch(scratch, job.measure, work, 1, False)
     begin(job.measure, work, job.row, 1, 1, &label, &state)
+    if job.measure.ranks:
+        pick_targets(job.measure, work, job.row, 1, &label, &state)
     if status == 0:
         block.rows = 1
         block.row_length = work.columns
         block.kept = NULL  # the threads that spread are others
+        block.labelled = NULL
         block.column = column
         block.columns = min(<Py_ssize_t> FE_SEGMENT, work.columns - column)
         for i in range(job.measure.operands):
@@ -275,8 +278,7 @@ cdef int add_long_row(Job *job, fe_state *total) noexcept nogil:
         status |= state
         join(job, job.measure, total, &job.states, part)
         job.begun += part
-    if not job.measure.ranks:
-        pick_targets(job.measure, job.work, job.row, 1, &job.label, total)
+    pick_targets(job.measure, job.work, job.row, 1, &job.label, total)
     return status
 
 

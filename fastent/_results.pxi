@@ -13,22 +13,25 @@ cdef void put_results(const Work *work, Py_ssize_t start, Py_ssize_t rows,
 cdef void put_fields(const fe_measure *measure, const Work *work, Py_ssize_t start,
                      Py_ssize_t rows, const double *results) noexcept nogil:
     """Copy several results of each row to where they belong."""
+    cdef const double *result = results
     cdef Py_ssize_t r
     cdef int i
     cdef char *to
     for i in range(measure.results):
         to = work.fields[i].data
         if to == NULL:
-            continue
-        for r in range(rows):
-            if work.fields[i].type == cnp.NPY_FLOAT:
-                (<float *> to)[start + r] = <float> results[i * FE_BLOCK_ROWS + r]
-            elif work.fields[i].type == cnp.NPY_DOUBLE:
-                (<double *> to)[start + r] = results[i * FE_BLOCK_ROWS + r]
-            elif work.fields[i].type == cnp.NPY_INT64:
-                (<int64_t *> to)[start + r] = <int64_t> results[i * FE_BLOCK_ROWS + r]
-            else:
-                to[start + r] = results[i * FE_BLOCK_ROWS + r] != 0
+            pass
+        elif work.fields[i].type == cnp.NPY_FLOAT:
+            read_of(FE_KIND_F64, False, FE_F32)(result, sizeof(double), rows, <float *> to + start)
+        elif work.fields[i].type == cnp.NPY_DOUBLE:
+            memcpy(<double *> to + start, result, rows * sizeof(double))
+        elif work.fields[i].type == cnp.NPY_INT64:
+            for r in range(rows):
+                (<int64_t *> to)[start + r] = <int64_t> result[r]
+        else:
+            for r in range(rows):
+                to[start + r] = result[r] != 0
+        result += FE_BLOCK_ROWS
 
 
 cdef void top_rows(const Work *work, Scratch *scratch, const fe_params *params, Py_ssize_t start,

@@ -9,7 +9,8 @@
 #define V64_MAX(a, b) ((v64)_mm256_max_pd((__m256d)(a), (__m256d)(b)))
 #define V64_SELECT(m, a, b) ((v64)_mm256_blendv_pd((__m256d)(b), (__m256d)(a), (__m256d)(m)))
 #define V64_SQRT(a) ((v64)_mm256_sqrt_pd((__m256d)(a)))
-#define V64_ANY(m) (_mm256_movemask_pd((__m256d)(m)) != 0)
+#define V64_BITS(m) _mm256_movemask_pd((__m256d)(m))
+#define V64_ANY(m) (V64_BITS(m) != 0)
 #define V32_FMA(a, b, c) ((v32)_mm256_fmadd_ps((__m256)(a), (__m256)(b), (__m256)(c)))
 #define V32_FNMA(a, b, c) ((v32)_mm256_fnmadd_ps((__m256)(a), (__m256)(b), (__m256)(c)))
 #define V32_FMS(a, b, c) ((v32)_mm256_fmsub_ps((__m256)(a), (__m256)(b), (__m256)(c)))
@@ -17,7 +18,8 @@
 #define V32_MAX(a, b) ((v32)_mm256_max_ps((__m256)(a), (__m256)(b)))
 #define V32_SELECT(m, a, b) ((v32)_mm256_blendv_ps((__m256)(b), (__m256)(a), (__m256)(m)))
 #define V32_SQRT(a) ((v32)_mm256_sqrt_ps((__m256)(a)))
-#define V32_ANY(m) (_mm256_movemask_ps((__m256)(m)) != 0)
+#define V32_BITS(m) _mm256_movemask_ps((__m256)(m))
+#define V32_ANY(m) (V32_BITS(m) != 0)
 
 /* Intrinsics: of vector conversions GCC 12 makes six instructions each. */
 #define V64_WIDEN(half) ((v64)_mm256_cvtps_pd((__m128)(half)))

@@ -16,6 +16,7 @@ typedef __mmask16 k32;
 #define V64_SELECT(m, a, b) ((v64)_mm512_mask_blend_pd(m, (__m512d)(b), (__m512d)(a)))
 #define V64_SQRT(a) ((v64)_mm512_sqrt_pd((__m512d)(a)))
 #define V64_ANY(m) ((m) != 0)
+#define V64_BITS(m) (m)
 #define V32_FMA(a, b, c) ((v32)_mm512_fmadd_ps((__m512)(a), (__m512)(b), (__m512)(c)))
 #define V32_FNMA(a, b, c) ((v32)_mm512_fnmadd_ps((__m512)(a), (__m512)(b), (__m512)(c)))
 #define V32_FMS(a, b, c) ((v32)_mm512_fmsub_ps((__m512)(a), (__m512)(b), (__m512)(c)))
@@ -26,6 +27,7 @@ typedef __mmask16 k32;
 #define V32_SELECT(m, a, b) ((v32)_mm512_mask_blend_ps(m, (__m512)(b), (__m512)(a)))
 #define V32_SQRT(a) ((v32)_mm512_sqrt_ps((__m512)(a)))
 #define V32_ANY(m) ((m) != 0)
+#define V32_BITS(m) (m)
 
 #define V64_WIDEN(half) ((v64)_mm512_cvtps_pd((__m256)(half)))
 #define V64_NARROW(a) ((half32)_mm512_cvtpd_ps((__m512d)(a)))

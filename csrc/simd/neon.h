@@ -14,6 +14,7 @@
 #define V64_MAX(a, b) V64_SELECT((a) > (b), a, b)
 #define V64_SQRT(a) ((v64)vsqrtq_f64((float64x2_t)(a)))
 #define V64_ANY(m) (vmaxvq_u32((uint32x4_t)(m)) != 0)
+#define V64_BITS(m) vaddvq_u64((uint64x2_t)((m) & (k64){1, 2}))
 #define V32_FMA(a, b, c) ((v32)vfmaq_f32((float32x4_t)(c), (float32x4_t)(a), (float32x4_t)(b)))
 #define V32_FNMA(a, b, c) ((v32)vfmsq_f32((float32x4_t)(c), (float32x4_t)(a), (float32x4_t)(b)))
 #define V32_FMS(a, b, c) V32_FMA(a, b, -(c))
@@ -22,6 +23,7 @@
 #define V32_MAX(a, b) V32_SELECT((a) > (b), a, b)
 #define V32_SQRT(a) ((v32)vsqrtq_f32((float32x4_t)(a)))
 #define V32_ANY(m) (vmaxvq_u32((uint32x4_t)(m)) != 0)
+#define V32_BITS(m) vaddvq_u32((uint32x4_t)((m) & (k32){1, 2, 4, 8}))
 
 #define V64_WIDEN(half) ((v64)vcvt_f64_f32((float32x2_t)(half)))
 #define V64_NARROW(a) ((half32)vcvt_f32_f64((float64x2_t)(a)))

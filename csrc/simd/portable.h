@@ -35,6 +35,18 @@ INLINE int fe_any_bits(const void *mask) {
 }
 #define V64_ANY(m) fe_any_bits(&(m))
 #define V32_ANY(m) fe_any_bits(&(m))
+INLINE unsigned v64_bits(k64 m) {
+  unsigned bits = 0;
+  for (int i = 0; i < FE_BYTES / 8; i++) bits |= (unsigned)(m[i] & 1) << i;
+  return bits;
+}
+INLINE unsigned v32_bits(k32 m) {
+  unsigned bits = 0;
+  for (int i = 0; i < FE_BYTES / 4; i++) bits |= (unsigned)(m[i] & 1) << i;
+  return bits;
+}
+#define V64_BITS(m) v64_bits(m)
+#define V32_BITS(m) v32_bits(m)
 
 /* The barrier keeps GCC 12 from comparing floats for what is asked of their doubles, which kills
  * it.
