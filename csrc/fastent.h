@@ -155,6 +155,7 @@ typedef struct fe_measure {
   int results;            /* of a row */
   int keeps;              /* numbers an entry that accumulate leaves for spread, if it has room */
   int picks[FE_OPERANDS]; /* the part that takes this operand's entry at the row's label, or 0 */
+  int begins;             /* states of rows of 1 to FE_SHORT entries, whatever is there before */
   int ranks;              /* accumulate, too, wants what is picked */
   const char *loops; /* NULL, or the dtypes of a ufunc's loops: NumPy's letters, in its order */
   int identity;      /* of that ufunc */

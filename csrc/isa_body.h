@@ -85,6 +85,7 @@
 #define FE_LOGITS_MEASURE(name_, operands_, kernel, joining, ending, picks_, bound_f32, bound_f64) \
   {.name = #name_,                                                                                 \
    .shape = FE_LOGITS,                                                                             \
+   .begins = 1,                                                                                    \
    .operands = operands_,                                                                          \
    .takes_columns = FE_JOIN(kernel, takes_columns, f64, FE_ISA),                                   \
    .parts = FE_LOGITS_PARTS,                                                                       \
@@ -98,6 +99,7 @@
                          bound_f64)                                                              \
   {.name = #name_,                                                                               \
    .shape = FE_LOGITS,                                                                           \
+   .begins = 1,                                                                                  \
    .operands = operands_,                                                                        \
    .takes_columns = FE_JOIN(kernel, takes_columns, f64, FE_ISA),                                 \
    .parts = FE_SCORE_PARTS,                                                                      \
@@ -111,6 +113,7 @@
 #define FE_SPREAD_MEASURE(name_, kernel, joining, keeps_, bound_f32, bound_f64) \
   {.name = #name_,                                                              \
    .shape = FE_LOGITS,                                                          \
+   .begins = 1,                                                                 \
    .operands = 1,                                                               \
    .parts = FE_LOGITS_PARTS,                                                    \
    .keeps = keeps_,                                                             \
@@ -122,6 +125,7 @@
 #define FE_GRADIENT_MEASURE(name_, operands_, joining, picks_, bound_f32, bound_f64) \
   {.name = #name_,                                                                   \
    .shape = FE_LOGITS,                                                               \
+   .begins = 1,                                                                      \
    .operands = operands_,                                                            \
    .parts = FE_SCORE_PARTS,                                                          \
    .results = 2,                                                                     \

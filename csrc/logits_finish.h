@@ -198,6 +198,16 @@ static void NAME(softmax_cross_entropy_of_classes, finish)(const fe_state *state
   }
 }
 
+/* 1 - e^-x of x >= 0, a few units of the last digit: 2^k e^r with k <= 0. */
+INLINE g64 NAME(logits, one_less)(g64 x) {
+  const g64 one = g64_set(1), zero = g64_set(0);
+  g64 k;
+  const pair64 r = g64_exp_reduce(g64_max(g64_sub(zero, x), g64_set(-40)), zero, &k);
+  const g64 power = g64_power_of_two(k), more = g64_add(r.high, g64_exp_tail(r)); /* e^r - 1 */
+  const g64 y = g64_fnma(power, more, g64_sub(one, power));
+  return g64_select(g64_equal(x, zero), zero, y); /* and no -0 */
+}
+
 /* Everything about a row: of 1 + R' = S, of the runner-up x_2,
  *
  *     confidence = 1/S,   margin = (1 - e^((x_2 - m)/T))/S
@@ -212,18 +222,20 @@ static void NAME(score_logits, finish)(const fe_state *state, size_t rows, const
     const g64 x = g64_load(state->part[FE_TARGET] + r), m = end.largest;
     const m64 bad = m64_or(end.nothing, m64_not(g64_equal(end.sum, end.sum)));
     const m64 unranked = m64_or(bad, m64_not(g64_equal(x, x)));
-    const g64 total = g64_add(one, end.sum), second = g64_load(state->part[FE_RUNNER_UP] + r);
-    const g64 far = g64_select(g64_equal(m, second), zero, g64_sub(second, m));
-    const g64 lost = g64_expm1(NAME(logits, tempered)(far, params));
+    const g64 confidence = g64_div(one, g64_add(one, end.sum));
+    const g64 second = g64_load(state->part[FE_RUNNER_UP] + r);
+    const g64 ahead = g64_select(g64_equal(m, second), zero, g64_sub(m, second));
+    const g64 margin =
+        g64_mul(confidence, NAME(logits, one_less)(NAME(logits, tempered)(ahead, params)));
     const g64 above = g64_load(state->part[FE_COUNT] + r);
     double *to = (double *)out + r;
     g64_store(to, NAME(logits, scaled)(bad, NAME(logits, surprisal)(&end, x, params), params));
     to += FE_BLOCK_ROWS;
     g64_store(to, NAME(logits, scaled)(bad, NAME(logits, entropy)(&end), params));
     to += FE_BLOCK_ROWS;
-    g64_store(to, g64_select(bad, nan, g64_div(one, total)));
+    g64_store(to, g64_select(bad, nan, confidence));
     to += FE_BLOCK_ROWS;
-    g64_store(to, g64_select(bad, nan, g64_div(g64_sub(zero, lost), total)));
+    g64_store(to, g64_select(bad, nan, margin));
     to += FE_BLOCK_ROWS;
     g64_store(to, g64_select(bad, g64_set(-1), g64_load(state->part[FE_PLACE] + r)));
     to += FE_BLOCK_ROWS;

@@ -45,10 +45,23 @@ typedef struct {
   size_t next_x_step, next_t_step;
 } ROW(lanes);
 
-INLINE void ROW(lane_terms)(const ROW(lanes) * rows, GROUP largest, GROUP magic, GROUP lowest,
+/* Of sixteen rows: the largest entries, how many equal them, the first of those; the largest but
+ * them; the labels' logits, and how many entries are above. */
+typedef struct {
+  GROUP largest, count, place, second, label, above;
+} ROW(ranks);
+
+INLINE void ROW(rank)(ROW(ranks) * ranks, GROUP x, MASK first, size_t j) {
+  const GROUP zero = G(set)(0), one = G(set)(1), none = G(set)((compute)-__builtin_inf());
+  ranks->place = G(min)(G(select)(first, G(set)((compute)j), ranks->place), ranks->place);
+  ranks->second = G(max)(G(select)(first, none, x), ranks->second);
+  ranks->above = G(add)(ranks->above, G(select)(G(less)(ranks->label, x), one, zero));
+}
+
+INLINE void ROW(lane_terms)(const ROW(lanes) * rows, GROUP magic, GROUP lowest,
                             const NAME(logits, shift) * s, const int tempered, const int clamped,
-                            ROW(sums) * sums, GROUP *count) {
-  const GROUP zero = G(set)(0), one = G(set)(1);
+                            ROW(sums) * sums, ROW(ranks) * ranks) {
+  const GROUP zero = G(set)(0), one = G(set)(1), largest = ranks->largest;
   ROW(chain) chain = ROW(new_chain)();
   for (size_t j = 0; j < rows->n;) {
     const size_t end = rows->n - j < CHAIN ? rows->n : j + CHAIN;
@@ -56,7 +69,8 @@ INLINE void ROW(lane_terms)(const ROW(lanes) * rows, GROUP largest, GROUP magic,
       const GROUP x = LOAD(rows->x + j * rows->x_step);
       const GROUP t = TARGETS ? LOAD(rows->t + j * rows->t_step) : zero;
       const MASK first = G(equal)(x, largest);
-      *count = G(add)(*count, G(select)(first, one, zero));
+      ranks->count = G(add)(ranks->count, G(select)(first, one, zero));
+      if (RANKED) ROW(rank)(ranks, x, first, j);
       if (TARGETS) {
         /* its distance is 0, and its target counts */
         sums->target = G(min)(t, sums->target);
@@ -70,30 +84,12 @@ INLINE void ROW(lane_terms)(const ROW(lanes) * rows, GROUP largest, GROUP magic,
   }
 }
 
-/* Runner-up, place and rank of sixteen rows with `count` entries that equal the largest. */
-INLINE void ROW(rank_lanes)(const ROW(lanes) * rows, GROUP largest, GROUP count,
-                            const fe_state *state, size_t r) {
-  const GROUP zero = G(set)(0), one = G(set)(1), none = G(set)((compute)-__builtin_inf());
-  const GROUP target = NAME(logits, narrow)(g64_load(state->part[FE_TARGET] + r));
-  GROUP second = none, place = G(set)(FE_SHORT), above = zero;
-  for (size_t j = 0; j < rows->n; j++) {
-    const GROUP x = LOAD(rows->x + j * rows->x_step), at = G(set)((compute)j);
-    const MASK first = G(equal)(x, largest);
-    place = G(min)(G(select)(first, at, place), place);
-    second = G(max)(G(select)(first, none, x), second);
-    above = G(add)(above, G(select)(G(less)(target, x), one, zero));
-  }
-  second = G(select)(G(less)(one, count), largest, second);
-  g64_store(state->part[FE_RUNNER_UP] + r, WIDEN(second));
-  g64_store(state->part[FE_PLACE] + r, WIDEN(place));
-  g64_store(state->part[FE_COUNT] + r, WIDEN(above));
-}
-
 /* The states of sixteen rows. */
 static unsigned ROW(sixteen)(const ROW(lanes) * rows, const logits_unit *unit,
                              const fe_state *state, size_t r) {
   const GROUP infinity = G(set)((compute)__builtin_inf());
-  GROUP largest = G(sub)(G(set)(0), infinity), smallest = infinity, count = G(set)(0);
+  const GROUP none = G(sub)(G(set)(0), infinity);
+  GROUP largest = none, smallest = infinity;
   for (size_t j = 0; j < rows->n; j++) {
     fe_fetch(rows->next_x + j * rows->next_x_step, FE_LANES * sizeof(real));
     if (TARGETS) fe_fetch(rows->next_t + j * rows->next_t_step, FE_LANES * sizeof(real));
@@ -108,19 +104,22 @@ static unsigned ROW(sixteen)(const ROW(lanes) * rows, const logits_unit *unit,
   const GROUP magic = NAME(logits, magic_of)(k);
   const GROUP lowest = NAME(logits, lowest_of)(k, unit);
   ROW(sums) sums = ROW(no_sums)();
-  if (s.rate < 1 || s.rate > 1)
-    ROW(lane_terms)(rows, largest, magic, lowest, &s, 1, 1, &sums, &count);
+  ROW(ranks) ranks = {largest, G(set)(0), G(set)(FE_SHORT), none, none, G(set)(0)};
+  if (RANKED) ranks.label = NAME(logits, narrow)(g64_load(state->part[FE_TARGET] + r));
+  if (s.rate < 1 || s.rate > 1) ROW(lane_terms)(rows, magic, lowest, &s, 1, 1, &sums, &ranks);
   else if (M(any)(G(less)(smallest, lowest)))
-    ROW(lane_terms)(rows, largest, magic, lowest, &s, 0, 1, &sums, &count);
-  else ROW(lane_terms)(rows, largest, magic, lowest, &s, 0, 0, &sums, &count);
+    ROW(lane_terms)(rows, magic, lowest, &s, 0, 1, &sums, &ranks);
+  else ROW(lane_terms)(rows, magic, lowest, &s, 0, 0, &sums, &ranks);
   const g64 lift = g64_set(LOGITS_LIFT);
   sums.sum.sum = g64_mul(sums.sum.sum, lift);
   if (!TARGETS) sums.distance = g64_mul(sums.distance, lift);
   if (RANKED) {
-    ROW(rank_lanes)(rows, largest, count, state, r);
-    sums.count = g64_load(state->part[FE_COUNT] + r);
+    const GROUP second = G(select)(G(less)(G(set)(1), ranks.count), largest, ranks.second);
+    g64_store(state->part[FE_RUNNER_UP] + r, WIDEN(second));
+    g64_store(state->part[FE_PLACE] + r, WIDEN(ranks.place));
+    sums.count = WIDEN(ranks.above);
   }
-  const g64 zero = g64_set(0), others = g64_sub(WIDEN(count), g64_set(1));
+  const g64 zero = g64_set(0), others = g64_sub(WIDEN(ranks.count), g64_set(1));
   if (m64_any(g64_less(zero, others))) {
     const pair64 first = logits_first(m, k, far, unit);
     const g64 number = g64_max(others, zero);

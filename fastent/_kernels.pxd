@@ -89,6 +89,7 @@ cdef extern from "fastent.h" nogil:
         int results
         int keeps
         int picks[FE_OPERANDS]
+        int begins
         int ranks
         const char *loops
         int identity
