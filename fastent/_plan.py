@@ -318,11 +318,13 @@ def weight_beside(out: Any, weight: Any) -> Any:
 
 def same_memory(one: Array, other: Array) -> bool:
     """Whether these are the same entries."""
-    return (
-        one.__array_interface__["data"] == other.__array_interface__["data"]
-        and one.strides == other.strides
-        and one.dtype == other.dtype
-    )
+    if one.strides != other.strides or one.dtype != other.dtype:
+        return False
+    # An address costs more than all else here: a whole view of an array that owns its memory.
+    if one.base is other and other.base is None and one.shape == other.shape:
+        return True
+    data: bool = one.__array_interface__["data"] == other.__array_interface__["data"]
+    return data
 
 
 def deliver(result: Any, out: Array | None) -> Any:
