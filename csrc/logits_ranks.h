@@ -3,10 +3,10 @@
  *
  *     x > label, where the sign of label - x is set
  *
- * A subtraction, a shift and an addition of integers: the loop over the entries waits for the ports
- * that multiply and compare, and none of these needs them. They are right where the label is above
- * -inf and no -0. Places and runners-up come from the bounds of a leaf, which are known: of entries
- * only those are looked at that share the lane and the run of the largest.
+ * A subtraction, a shift and an addition of integers: on Zen, where the loop over the entries waits
+ * for the ports that multiply and compare, none of these needs them. They are right where the label
+ * is finite and no -0. Places and runners-up come from the bounds of a leaf, which are known: of
+ * entries only those are looked at that share the lane and the run of the largest.
  */
 #define LABELS_AHEAD 4 /* rows of more than 256 entries: some 1000 cycles */
 
@@ -77,10 +77,14 @@ INLINE void ROW(rank_raised)(const ROW(leaf) * leaf, const ROW(bounds) * bounds,
 }
 
 /* How many entries of a leaf are above the label's, whatever that is. */
-static double ROW(number_above)(const ROW(leaf) * leaf, double label) {
-  double number = 0;
-  for (size_t i = 0; i < leaf->count; i++) number += (double)leaf->x[i] > label;
-  return number;
+static double ROW(number_above)(const ROW(leaf) * leaf, compute label) {
+  const GROUP target = G(set)(label), one = G(set)(1), zero = G(set)(0);
+  GROUP above = zero;
+  for (size_t i = 0; i < leaf->count; i += FE_LANES) {
+    const GROUP x = LOAD_UP_TO(leaf->x + i, leaf->count - i, (real)label);
+    above = G(add)(above, G(select)(G(less)(target, x), one, zero));
+  }
+  return g64_total(WIDEN(above));
 }
 
 /* After a leaf: `above` was counted, if so. */
@@ -88,8 +92,9 @@ INLINE void ROW(rank_leaf)(const ROW(leaf) * leaf, const ROW(bounds) * bounds, i
                            double before, int counted, GROUP above, const fe_state *state,
                            size_t r) {
   double *const runner_up = state->part[FE_RUNNER_UP] + r, best = bounds->largest;
-  state->part[FE_COUNT][r] += counted ? g64_total(WIDEN(G(sub)(above, ROW(none_above)())))
-                                      : ROW(number_above)(leaf, state->part[FE_TARGET][r]);
+  const double label = state->part[FE_TARGET][r];
+  if (counted) state->part[FE_COUNT][r] += g64_total(WIDEN(G(sub)(above, ROW(none_above)())));
+  else if (best > label) state->part[FE_COUNT][r] += ROW(number_above)(leaf, (compute)label);
   if (best > before) ROW(rank_raised)(leaf, bounds, twins, before, state, r);
   else if (best > *runner_up) *runner_up = best;
 }

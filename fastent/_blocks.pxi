@@ -234,7 +234,7 @@ cdef fe_state state_of(States *states, const fe_measure *measure) noexcept nogil
 
 cdef void begin(const fe_measure *measure, const Work *work, Py_ssize_t start, Py_ssize_t rows,
                 Py_ssize_t room, double *labels, const fe_state *state) noexcept nogil:
-    """Begin `room` states; and fetch the labels of rows start .. start + rows."""
+    """Begin `room` states, if they need it, and fetch the labels of rows start .. start + rows."""
     if not (measure.begins and 0 < work.columns <= FE_SHORT):
         fe_begin(measure, state, room)
     if work.labelled:

@@ -6,7 +6,7 @@
  *
  * Edge cases: of equal entries the first is the largest; a row that is no distribution (see there)
  *   has NaN, and class and rank -1; so has the rank of a row without a label.
- * Accumulation: as softmax_entropy; ranks as logits_leaf.h says.
+ * Accumulation: as softmax_entropy; ranks as logits_ranks.h says.
  */
 
 #define MEASURE score_logits

@@ -121,12 +121,21 @@ static size_t results_of(const fe_measure *m, size_t n) {
   return m->results > 0 ? (size_t)m->results : n;
 }
 
+/* What was there before does not matter, but what callers put there. */
+static void spoil(const fe_measure *m, double parts[][MOST_ROWS + 32]) {
+  for (int k = 0; k < m->parts; k++)
+    for (int r = 0; k != FE_TARGET && k != FE_TARGET_WEIGHT && r < MOST_ROWS + 32; r++)
+      parts[k][r] = NAN;
+}
+
 static void results(const fe_measure *m, fe_real real, const void *p, const void *q, size_t rows,
                     size_t n, const size_t *steps, const fe_params *params, void *out) {
   double parts[FE_PARTS][MOST_ROWS + 32] = {{0}};
   fe_state state;
   for (int k = 0; k < FE_PARTS; k++) state.part[k] = parts[k];
-  fe_begin(m, &state, rows);
+  if (m->begins && n > 0 && n <= FE_SHORT) spoil(m, parts);
+  else fe_begin(m, &state, rows);
+  const void *labelled[MOST_ROWS + 32];
   /* the last operand of three, as of two, is q */
   fe_block block = {.operand = {p, q}, .rows = rows, .columns = n, .row_length = n};
   if (m->operands == 3) block.operand[1] = p, block.operand[2] = q;
@@ -136,6 +145,8 @@ static void results(const fe_measure *m, fe_real real, const void *p, const void
     for (size_t r = 0; m->picks[i] && n > 0 && r < rows; r++) { /* the same label for all */
       const size_t at = steps == NULL ? r * n + n / 2 : r + n / 2 * steps[i];
       parts[m->picks[i]][r] = get(block.operand[i], real, at);
+      labelled[r] = (const char *)block.operand[i] + at * size_of(real);
+      if (m->ranks && n % 2 == 1) block.labelled = labelled, parts[m->picks[i]][r] = NAN;
     }
   }
   /* exponentials are kept, but for one number of columns in four */
